@@ -1,0 +1,100 @@
+"""The command line of the benchmarks: ``python -m benchmarks --help``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.sides import SIDES, Experiment
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the exit status is 0 when it is done."""
+    options = build_parser().parse_args(arguments)
+    return options.run(options)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The three commands and their options."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    commands = parser.add_subparsers(required=True)
+    full = commands.add_parser("fullsize", help="write a bundle of SD1.5's size with random weights")
+    full.add_argument("--out", type=Path, required=True, help="a folder that does not exist yet")
+    full.add_argument("--models", default="fc", help="fc, fcon, fbc, separated by commas")
+    full.add_argument("--seed", type=int, default=0)
+    full.set_defaults(run=_fullsize)
+
+    pipeline = commands.add_parser("pipeline", help="compare iclight_local with plain diffusers")
+    _add_pipeline_options(pipeline)
+    pipeline.set_defaults(run=_pipeline)
+
+    side = commands.add_parser("side", help="what `pipeline` starts: one side, once, in this process")
+    side.add_argument("side", choices=SIDES)
+    side.add_argument("experiment", type=json.loads)
+    side.set_defaults(run=_side)
+    return parser
+
+
+def _add_pipeline_options(parser: argparse.ArgumentParser) -> None:
+    default = Experiment(bundle="")
+    parser.add_argument("--bundle", required=True, help="folder with base/ and the offsets")
+    parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
+    parser.add_argument("--model", choices=("fc", "fcon", "fbc"), default=default.model)
+    parser.add_argument("--size", type=_size, default=(default.width, default.height), help="WIDTHxHEIGHT")
+    parser.add_argument("--steps", type=int, default=default.steps)
+    parser.add_argument("--runs", type=int, default=default.runs, help="interleaved pairs")
+    parser.add_argument("--light-source", default=default.light_source)
+    parser.add_argument("--cfg", type=float, default=default.cfg)
+    parser.add_argument("--highres-scale", type=float, default=default.highres_scale)
+    parser.add_argument("--number-of-images", type=int, default=default.number_of_images)
+    parser.add_argument("--prompt", default=default.prompt)
+    parser.add_argument("--seed", type=int, default=default.seed)
+    parser.add_argument("--device", default=default.device)
+    parser.add_argument("--dtype", choices=("float32", "bfloat16", "float16"), default=default.dtype)
+    parser.add_argument("--threads", type=int, default=default.threads)
+    parser.add_argument("--foreground", default=default.foreground, help="a picture on grey 127")
+
+
+def _size(text: str) -> tuple[int, int]:
+    width, height = text.lower().split("x")
+    return int(width), int(height)
+
+
+def _fullsize(options: argparse.Namespace) -> int:
+    from benchmarks.fullsize import build
+
+    build(options.out, options.models.split(","), options.seed)
+    return 0
+
+
+def _pipeline(options: argparse.Namespace) -> int:
+    from benchmarks.compare import compare
+
+    values: dict[str, Any] = {
+        name: value for name, value in vars(options).items() if name not in ("run", "out", "size")
+    }
+    width, height = options.size
+    result = compare(Experiment(width=width, height=height, **values))
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    options.out.write_text(json.dumps(result, indent=1) + "\n")
+    print(
+        f"time {result['steady']['ratio_median']:.3f}, cold start {result['cold']['ratio_total']:.3f}, "
+        f"memory {result['memory']['ratio_peak']:.3f} of plain diffusers; "
+        f"largest difference {result['difference']['levels_max']} levels; all values in {options.out}"
+    )
+    return 0
+
+
+def _side(options: argparse.Namespace) -> int:
+    from benchmarks.compare import measure_fresh
+
+    print(json.dumps(measure_fresh(options.side, Experiment(**options.experiment))))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,206 @@
+"""What a weights file or a base folder holds, read from headers and configs alone: no torch, no tensor read."""
+
+from __future__ import annotations
+
+import json
+import math
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from iclight_local.errors import WeightsError
+from iclight_local.request import ModelName
+
+MAX_HEADER_BYTES = 100_000_000
+"""Largest header the safetensors format allows."""
+_PICKLE_STARTS = (b"PK", b"\x80")
+_BYTES = {"F64": 8, "I64": 8, "U64": 8, "F32": 4, "I32": 4, "U32": 4, "F16": 2, "BF16": 2, "I16": 2, "U16": 2}
+
+
+@dataclass(frozen=True)
+class TensorInfo:
+    """One tensor of a file.
+
+    Attributes:
+        dtype: the format's name, ``F16``.
+        shape: sizes of its axes.
+    """
+
+    dtype: str
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Header:
+    """The table of contents of a safetensors file.
+
+    Attributes:
+        path: the file.
+        tensors: what it holds, by key.
+    """
+
+    path: Path
+    tensors: Mapping[str, TensorInfo]
+
+
+def read_header(path: Path) -> Header:
+    """Read the header of a safetensors file and check that the file is as long as it promises.
+
+    Raises:
+        WeightsError: missing, empty, truncated, a pickle, or no safetensors file at all.
+    """
+    if not path.is_file():
+        raise WeightsError(f"{path} is not there, and a safetensors file was needed.")
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        start = file.read(8)
+        if start[:2] == _PICKLE_STARTS[0] or start[:1] == _PICKLE_STARTS[1]:
+            raise WeightsError(
+                f"{path.name} is a pickle, which can run code while it is read: a safetensors file was needed."
+            )
+        length = struct.unpack("<Q", start)[0] if len(start) == 8 else MAX_HEADER_BYTES
+        if length >= MAX_HEADER_BYTES or length > max(0, size - 8):
+            raise WeightsError(
+                f"{path.name} ({size} bytes) is no complete safetensors file: fetch or copy it again."
+            )
+        body = file.read(length)
+    try:
+        table = json.loads(body)
+    except ValueError:
+        raise WeightsError(f"{path.name} has a damaged header: fetch or copy it again.") from None
+    table.pop("__metadata__", None)
+    end = max((int(entry["data_offsets"][1]) for entry in table.values()), default=0)
+    if size < 8 + length + end:
+        raise WeightsError(
+            f"{path.name} is truncated ({size} of {8 + length + end} bytes): fetch or copy it again."
+        )
+    return Header(path, {key: TensorInfo(e["dtype"], tuple(e["shape"])) for key, e in table.items()})
+
+
+def parameters(header: Header) -> int:
+    """Number of values a file holds."""
+    return sum(math.prod(tensor.shape) for tensor in header.tensors.values())
+
+
+def stored_bytes(header: Header) -> int:
+    """Bytes of tensor data a file holds."""
+    return sum(math.prod(t.shape) * _BYTES.get(t.dtype, 1) for t in header.tensors.values())
+
+
+def offsets_model(header: Header, latent_channels: int) -> ModelName:
+    """The model whose offsets a file holds, told from the width of ``conv_in``.
+
+    ``fc`` and ``fcon`` have the same shapes; a file whose name says ``fcon`` is ``fcon``.
+
+    Args:
+        header: the file's table of contents.
+        latent_channels: channels of the base's latents (4 for SD1.5).
+
+    Raises:
+        WeightsError: the file is no IC-Light file in diffusers keys.
+    """
+    conv_in = header.tensors.get("conv_in.weight")
+    if conv_in is None or len(conv_in.shape) != 4:
+        found = next(iter(header.tensors), "nothing")
+        raise WeightsError(
+            f"{header.path.name} holds no conv_in.weight (its first key is {found}): "
+            "an IC-Light file in diffusers keys, like iclight_sd15_fc.safetensors, was needed."
+        )
+    channels = conv_in.shape[1]
+    if channels == 2 * latent_channels:
+        return "fcon" if "fcon" in header.path.name.lower() else "fc"
+    if channels == 3 * latent_channels:
+        return "fbc"
+    raise WeightsError(
+        f"{header.path.name} has {channels} input channels{_family(channels, latent_channels)}: IC-Light files have "
+        f"{2 * latent_channels} (fc, fcon) or {3 * latent_channels} (fbc)."
+    )
+
+
+def _family(channels: int, latent_channels: int) -> str:
+    if channels == 2 * latent_channels + 1:
+        return " (an inpainting UNet)"
+    return " (a plain UNet)" if channels == latent_channels else ""
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """The ``config.json`` of a diffusers component.
+
+    Raises:
+        WeightsError: missing or not JSON.
+    """
+    path = folder / "config.json"
+    try:
+        config = json.loads(path.read_text())
+    except FileNotFoundError:
+        raise WeightsError(f"{folder} holds no config.json: a complete diffusers folder was needed.") from None
+    except ValueError:
+        raise WeightsError(f"{path} is no valid JSON: fetch or copy it again.") from None
+    return dict(config)
+
+
+def check_base(base: Path) -> int:
+    """Check that a diffusers folder can serve as IC-Light's base, and return its latent channels.
+
+    Raises:
+        WeightsError: it is no diffusers folder, or one of another family (SDXL, SD2, inpainting).
+    """
+    if not (base / "model_index.json").is_file():
+        raise WeightsError(
+            f"{base} holds no model_index.json: a diffusers folder of an SD1.5 model was needed."
+        )
+    unet = read_config(base / "unet")
+    latent_channels = int(read_config(base / "vae").get("latent_channels", 4))
+    context = unet.get("cross_attention_dim")
+    if unet.get("addition_embed_type") is not None or (base / "text_encoder_2").is_dir():
+        raise WeightsError(f"{base.name} is an SDXL model, and IC-Light's offsets fit SD1.5 only.")
+    in_channels = int(unet.get("in_channels", latent_channels))
+    if in_channels != latent_channels:
+        what = _family(in_channels, latent_channels)
+        raise WeightsError(
+            f"The UNet of {base.name} has {in_channels} input channels{what}: a plain SD1.5 UNet "
+            f"with {latent_channels} was needed."
+        )
+    width = read_config(base / "text_encoder").get("hidden_size")
+    if context != width:
+        raise WeightsError(
+            f"The UNet of {base.name} reads texts of width {context}, and its text encoder writes width {width}: "
+            "both must come from one SD1.5 model."
+        )
+    return latent_channels
+
+
+def check_offsets_fit(offsets: Header, base_shapes: Mapping[str, tuple[int, ...]]) -> None:
+    """Check key by key that offsets can be added to a base UNet whose ``conv_in`` will be widened.
+
+    Args:
+        offsets: the IC-Light file.
+        base_shapes: shapes of the base UNet's tensors, by key.
+
+    Raises:
+        WeightsError: keys are missing or strange, or a shape differs.
+    """
+    missing = [key for key in base_shapes if key not in offsets.tensors]
+    strange = [key for key in offsets.tensors if key not in base_shapes]
+    if missing or strange:
+        raise WeightsError(
+            f"{offsets.path.name} does not fit the base: {len(missing)} of its UNet's keys are missing and "
+            f"{len(strange)} are strange (like {(missing + strange)[0]}): an IC-Light file for SD1.5 was needed."
+        )
+    for key, shape in base_shapes.items():
+        found = offsets.tensors[key].shape
+        if key != "conv_in.weight" and found != shape:
+            raise WeightsError(
+                f"{offsets.path.name} does not fit the base: {key} is {_sizes(found)} in the file and "
+                f"{_sizes(shape)} in the base{_sd2_hint(key, shape)}; IC-Light's offsets fit SD1.5 only."
+            )
+
+
+def _sizes(shape: tuple[int, ...]) -> str:
+    return "x".join(map(str, shape))
+
+
+def _sd2_hint(key: str, shape: tuple[int, ...]) -> str:
+    return " (an SD2 model)" if key.endswith("attn2.to_k.weight") and shape[-1] == 1024 else ""

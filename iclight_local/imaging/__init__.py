@@ -1,0 +1,1 @@
+"""Pictures as numpy arrays and Pillow images: decode, encode, fit, matte, light maps. No torch."""

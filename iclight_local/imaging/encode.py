@@ -1,0 +1,259 @@
+"""Results to bytes and bytes to files: whole or not at all, and never over somebody's picture."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import io
+import os
+import secrets
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from iclight_local.errors import EngineError, InvalidRequest
+from iclight_local.imaging.colour import srgb_profile
+from iclight_local.imaging.fit import UInt8Array
+from iclight_local.imaging.metadata import check_record, embed_in_exif, embed_in_png
+
+FORMAT_OF_SUFFIX = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp"}
+"""File name suffixes and the output formats they stand for."""
+
+_MAX_SIDE = {"jpeg": 65500, "webp": 16383}
+_FULL_CHROMA_QUALITY = 90
+_FULL_CHROMA, _HALF_CHROMA = 0, 2
+_OVERWRITE = "choose another name, or add --overwrite (in Python: overwrite=True)"
+# The user can mend these by naming another file; anything else is a failing machine.
+_USER_ERRNOS = frozenset(
+    (
+        errno.ENOENT,
+        errno.ENOTDIR,
+        errno.EISDIR,
+        errno.EACCES,
+        errno.EPERM,
+        errno.EROFS,
+        errno.ENAMETOOLONG,
+        errno.EINVAL,
+        errno.EILSEQ,
+        errno.ELOOP,
+    )
+)
+
+
+def format_for(path: str | os.PathLike[str], output_format: str | None) -> str:
+    """Return the format to write a file in: ``png``, ``jpeg`` or ``webp``.
+
+    Args:
+        path: the file to be written; its suffix decides.
+        output_format: the format that was asked for, or None; it must agree with the suffix, and it
+            decides where the name has no suffix.
+
+    Raises:
+        InvalidRequest: the suffix is unknown, is missing, or contradicts ``output_format``.
+    """
+    suffix = Path(path).suffix
+    named = FORMAT_OF_SUFFIX.get(suffix.lower())
+    if named is None:
+        if output_format is not None and not suffix:
+            return output_format
+        found = f"the suffix {suffix}" if suffix else "no suffix"
+        raise InvalidRequest(
+            f"{Path(path).name!r} has {found}: .png, .jpg, .jpeg or .webp is needed; rename the output."
+        )
+    if output_format is not None and output_format != named:
+        raise InvalidRequest(
+            f"{Path(path).name!r} is the name of a {named} file but the output format is {output_format}: "
+            "rename the output or leave the format out."
+        )
+    return named
+
+
+def encode(
+    image: Image.Image | UInt8Array,
+    *,
+    output_format: str,
+    quality: int,
+    record: Mapping[str, object] | None,
+    exif: bytes | None = None,
+) -> bytes:
+    """Encode a result, tagged as sRGB, with its record inside.
+
+    JPEG has full chroma resolution (4:4:4) from quality 90 on, and lays transparency on white.
+
+    Args:
+        image: sRGB; a PIL image, or a uint8 array H x W, H x W x 3 or H x W x 4 (alpha last).
+        output_format: ``png``, ``jpeg`` or ``webp``.
+        quality: 0..100 (smallest to best); PNG is lossless and ignores it.
+        record: JSON-able values for :func:`iclight_local.imaging.metadata.read_record`, or None.
+        exif: the source's EXIF that the result keeps (``Picture.exif``), or None.
+
+    Returns:
+        The bytes of the file; the same for the same arguments.
+
+    Raises:
+        InvalidRequest: an unknown format, a picture too large for it, or a record too long for a JPEG.
+    """
+    if output_format not in FORMAT_OF_SUFFIX.values():
+        raise InvalidRequest(f"the output format {output_format!r} is unknown: choose png, jpeg or webp.")
+    check_record(output_format, record, exif)
+    picture = _clean(image)
+    limit = _MAX_SIDE.get(output_format)
+    if limit is not None and max(picture.size) > limit:
+        raise InvalidRequest(
+            f"the result has {picture.width} x {picture.height} pixels, but a {output_format} file "
+            f"has at most {limit} on a side: choose the output format png."
+        )
+    if output_format == "jpeg":
+        picture = _on_white(picture)
+    buffer = io.BytesIO()
+    picture.save(buffer, output_format, **_save_options(output_format, quality, record, exif))
+    return buffer.getvalue()
+
+
+def check_writable(path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
+    """Check, before the expensive work, that :func:`write` will be able to write; nothing is left behind.
+
+    Raises:
+        InvalidRequest: the file exists and may not be overwritten, is no plain file, or its folder is
+            missing or not writable.
+        EngineError: the disk is full or fails.
+    """
+    target = Path(path)
+    with _as_sentences(target):
+        _check_target(target, overwrite=overwrite)
+        probe = _temporary_beside(target)
+        try:
+            probe.touch(exist_ok=False)
+        finally:
+            probe.unlink(missing_ok=True)
+
+
+def write(path: str | os.PathLike[str], data: bytes, *, overwrite: bool = False) -> None:
+    """Write a file whole or not at all: to a temporary name beside it, synced to the disk, then renamed.
+
+    Without ``overwrite`` an existing file stays untouched even when it appears in the meantime. The
+    temporary file is removed on every failure, an interrupt included.
+
+    Raises:
+        InvalidRequest: as :func:`check_writable` does.
+        EngineError: the disk is full or fails.
+    """
+    target = Path(path)
+    temporary = _temporary_beside(target)
+    with _as_sentences(target):
+        _check_target(target, overwrite=overwrite)
+        try:
+            with temporary.open("xb") as stream:
+                stream.write(data)
+                stream.flush()
+                os.fsync(stream.fileno())
+            if overwrite:
+                temporary.replace(target)
+            else:
+                _rename_to_new(temporary, target)
+        finally:
+            temporary.unlink(missing_ok=True)
+        _sync_folder(target.parent)
+
+
+def _save_options(
+    output_format: str, quality: int, record: Mapping[str, object] | None, exif: bytes | None
+) -> dict[str, Any]:
+    if output_format == "png":
+        kept = {} if exif is None else {"exif": exif}
+        return {"pnginfo": embed_in_png(record), **kept}
+    options = {"quality": quality, "exif": embed_in_exif(record, exif), "icc_profile": srgb_profile()}
+    if output_format == "jpeg":
+        options["subsampling"] = _FULL_CHROMA if quality >= _FULL_CHROMA_QUALITY else _HALF_CHROMA
+    return options
+
+
+def _clean(image: Image.Image | UInt8Array) -> Image.Image:
+    """Return a copy without profile, EXIF or colour key of its own, in a mode that every format knows."""
+    if isinstance(image, np.ndarray):
+        return Image.fromarray(np.ascontiguousarray(image))
+    if image.mode not in ("L", "RGB", "RGBA") or "transparency" in image.info:
+        grey = image.mode == "1" and "transparency" not in image.info
+        return _without_info(image.convert("L" if grey else "RGBA" if image.has_transparency_data else "RGB"))
+    return _without_info(image.copy())
+
+
+def _without_info(image: Image.Image) -> Image.Image:
+    image.info = {}
+    return image
+
+
+def _on_white(picture: Image.Image) -> Image.Image:
+    if picture.mode != "RGBA":
+        return picture
+    white = Image.new("RGBA", picture.size, "white")
+    return Image.alpha_composite(white, picture).convert("RGB")
+
+
+def _temporary_beside(target: Path) -> Path:
+    return target.parent / f".iclight-{secrets.token_hex(8)}.tmp"
+
+
+def _check_target(target: Path, *, overwrite: bool) -> None:
+    if target.is_dir():
+        raise InvalidRequest(f"{target} is a folder: the name of a file is needed; add one, such as out.png.")
+    try:
+        target.lstat()
+    except FileNotFoundError:
+        return
+    if not overwrite:
+        raise InvalidRequest(f"{target} exists already: {_OVERWRITE}.")
+    # Renaming over /dev/null would replace the device.
+    if target.exists() and not target.is_file():
+        raise InvalidRequest(f"{target} is a device or a pipe: the name of a plain file is needed.")
+
+
+def _rename_to_new(temporary: Path, target: Path) -> None:
+    try:
+        os.link(temporary, target)
+    except FileExistsError:
+        raise
+    except OSError:
+        # Memory cards (FAT, exFAT) and some network drives have no hard links: claim the name, then fill it.
+        target.touch(exist_ok=False)
+        try:
+            temporary.replace(target)
+        except BaseException:
+            target.unlink(missing_ok=True)
+            raise
+
+
+def _sync_folder(folder: Path) -> None:
+    # The file is complete by now; not every system can sync a folder.
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _as_sentences(target: Path) -> Iterator[None]:
+    try:
+        yield
+    except FileExistsError as error:
+        raise InvalidRequest(f"{target} exists already: {_OVERWRITE}.") from error
+    except ValueError as error:
+        raise InvalidRequest(f"{str(target)!r} is no file name ({error}): give another name.") from error
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ENOTDIR):
+            raise InvalidRequest(
+                f"{target} cannot be written: {target.parent} is no folder; create it or choose another."
+            ) from error
+        if error.errno in _USER_ERRNOS:
+            raise InvalidRequest(
+                f"{target} cannot be written ({error.strerror}): choose another name or folder."
+            ) from error
+        raise EngineError(
+            f"{target} could not be written ({error.strerror}): free some space or choose another disk; "
+            "nothing was left behind."
+        ) from error

@@ -1,0 +1,44 @@
+"""Fitting a picture to the size of a pass, as the original demos do."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+UInt8Array = npt.NDArray[np.uint8]
+FloatArray = npt.NDArray[np.float32]
+
+
+def resize_and_center_crop(picture: UInt8Array, width: int, height: int) -> UInt8Array:
+    """Scale ``picture`` until it covers ``width`` x ``height`` pixels, then crop its centre.
+
+    The scale is ``max(width / w, height / h)`` with LANCZOS, and the crop box is fractional, which Pillow
+    rounds: both are the original's arithmetic (lllyasviel/IC-Light, ``resize_and_center_crop``).
+
+    Args:
+        picture: uint8, H x W or H x W x 3.
+        width: target width in pixels.
+        height: target height in pixels.
+
+    Returns:
+        uint8, ``height`` x ``width`` (x 3).
+    """
+    image = Image.fromarray(picture)
+    scale = max(width / image.width, height / image.height)
+    covering = image.resize(
+        (round(image.width * scale), round(image.height * scale)), Image.Resampling.LANCZOS
+    )
+    box = (
+        (covering.width - width) / 2,
+        (covering.height - height) / 2,
+        (covering.width + width) / 2,
+        (covering.height + height) / 2,
+    )
+    # Pillow rounds a fractional box, though its annotation asks for whole numbers.
+    return np.asarray(covering.crop(box))  # type: ignore[arg-type]
+
+
+def resize(picture: UInt8Array, width: int, height: int) -> UInt8Array:
+    """Resize ``picture`` (uint8, H x W x 3) to ``width`` x ``height`` pixels with LANCZOS, without cropping."""
+    return np.asarray(Image.fromarray(picture).resize((width, height), Image.Resampling.LANCZOS))

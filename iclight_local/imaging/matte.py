@@ -1,0 +1,62 @@
+"""The subject on grey 127: what IC-Light takes as its foreground."""
+
+from __future__ import annotations
+
+import numpy as np
+from PIL import Image
+
+from iclight_local.errors import InvalidRequest
+from iclight_local.imaging.fit import FloatArray, UInt8Array
+
+GREY = 127
+"""Grey level that the networks read as zero: ``127 / 127 - 1``."""
+
+
+def composite_on_grey(rgb: UInt8Array, alpha: FloatArray, sigma: float = 0.0) -> UInt8Array:
+    """Put a subject on grey 127: ``127 + (rgb - 127 + sigma) * alpha``, clipped and truncated.
+
+    Args:
+        rgb: uint8, H x W x 3.
+        alpha: float in 0..1, H x W; 1 is subject.
+        sigma: grey levels added to the subject; the normal map's four runs use 16, relighting uses 0.
+
+    Returns:
+        uint8, H x W x 3.
+
+    Source: ``run_rmbg`` of the original demos.
+    """
+    mixed = GREY + (rgb.astype(np.float32) - GREY + sigma) * alpha.astype(np.float32)[..., None]
+    return mixed.clip(0, 255).astype(np.uint8)
+
+
+def foreground_array(picture: Image.Image | UInt8Array, sigma: float = 0.0) -> UInt8Array:
+    """A foreground as uint8 RGB: one with an alpha channel is put on grey 127, any other is taken as it is.
+
+    Raises:
+        InvalidRequest: neither a PIL image nor a uint8 array of H x W x 3 or 4.
+    """
+    rgb, alpha = split_alpha(picture)
+    return rgb if alpha is None else composite_on_grey(rgb, alpha, sigma)
+
+
+def split_alpha(picture: Image.Image | UInt8Array) -> tuple[UInt8Array, FloatArray | None]:
+    """RGB (uint8, H x W x 3) and alpha (float32 in 0..1, H x W, or None where there is none).
+
+    Raises:
+        InvalidRequest: neither a PIL image nor a uint8 array of H x W x 3 or 4.
+    """
+    if isinstance(picture, Image.Image):
+        picture = np.asarray(picture.convert("RGBA" if picture.has_transparency_data else "RGB"))
+    if not isinstance(picture, np.ndarray) or picture.dtype != np.uint8 or picture.ndim != 3:
+        found = f"a {picture.dtype} array of shape {picture.shape}" if isinstance(picture, np.ndarray) else None
+        raise InvalidRequest(
+            f"A picture is {found if found is not None else type(picture).__name__}, but must be a PIL image "
+            "or a uint8 array of shape (height, width, 3 or 4)."
+        )
+    if picture.shape[2] == 3:
+        return picture, None
+    if picture.shape[2] != 4:
+        raise InvalidRequest(
+            f"A picture has {picture.shape[2]} channels, but must have 3 (RGB) or 4 (RGB and alpha)."
+        )
+    return np.ascontiguousarray(picture[..., :3]), picture[..., 3].astype(np.float32) / 255

@@ -1,0 +1,85 @@
+"""One foreground of a batch: its pictures at the size of a pass."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from iclight_local.errors import InvalidRequest
+from iclight_local.imaging.fit import UInt8Array, resize_and_center_crop
+from iclight_local.imaging.lightmap import BACKGROUND_RAMP, INITIAL_LATENT_RAMP, light_map
+from iclight_local.plan import PassPlan, RelightPlan, make_plan
+from iclight_local.request import Knobs
+
+
+@dataclass(frozen=True)
+class Item:
+    """A foreground, what lights it, and its plan.
+
+    Attributes:
+        foreground: uint8, H x W x 3, on grey 127.
+        background: uint8, H x W x 3; None unless the model is ``fbc``.
+        plan: what will be done.
+    """
+
+    foreground: UInt8Array
+    background: UInt8Array | None
+    plan: RelightPlan
+
+    def conditions(self, which: PassPlan) -> list[UInt8Array]:
+        """The pictures concatenated behind the latents, fitted to a pass: foreground, then background."""
+        pictures = [self.foreground] if self.background is None else [self.foreground, self.background]
+        return [resize_and_center_crop(picture, which.width, which.height) for picture in pictures]
+
+    def initial_picture(self) -> UInt8Array:
+        """The ramp that the lowres pass of ``fc`` and ``fcon`` starts from."""
+        lowres = self.plan.lowres
+        return light_map(self.plan.light_source, lowres.width, lowres.height, INITIAL_LATENT_RAMP)
+
+
+def make_item(foreground: UInt8Array, background: UInt8Array | None, knobs: Knobs) -> Item:
+    """Join a foreground with its background, or with the ramp that stands for one, and plan its passes.
+
+    Raises:
+        InvalidRequest: the knobs contradict each other.
+    """
+    plan = make_plan(knobs, has_background=background is not None)
+    if plan.model == "fbc" and background is None:
+        background = light_map(plan.light_source, plan.lowres.width, plan.lowres.height, BACKGROUND_RAMP)
+    elif background is not None and plan.background_flip:
+        background = np.fliplr(background)
+    return Item(foreground, background, plan)
+
+
+def spread(knobs: Mapping[str, Any], count: int) -> list[dict[str, Any]]:
+    """The knobs of each of ``count`` items: a list gives one value to each item, anything else goes to all.
+
+    Raises:
+        InvalidRequest: a list of another length.
+    """
+    for name, value in knobs.items():
+        if isinstance(value, list) and len(value) != count:
+            raise InvalidRequest(f"{name} is a list of {len(value)} values for {count} foregrounds: give one each.")
+    return [
+        {name: value[index] if isinstance(value, list) else value for name, value in knobs.items()}
+        for index in range(count)
+    ]
+
+
+def check_one_batch(items: Sequence[Item]) -> None:
+    """Refuse items that cannot share UNet calls.
+
+    Raises:
+        InvalidRequest: they differ in model, sizes, steps, guidance, number of images or noise device.
+    """
+    first = items[0].plan
+    for item in items[1:]:
+        for name in ("model", "lowres", "highres", "guided", "number_of_images", "noise_device"):
+            if getattr(item.plan, name) != getattr(first, name):
+                raise InvalidRequest(
+                    f"The foregrounds of one call differ in {name}, which must be the same for all: "
+                    "make one call for each."
+                )

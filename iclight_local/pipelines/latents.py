@@ -1,0 +1,70 @@
+"""Between pixels and latents, with the original's arithmetic."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from iclight_local.imaging.fit import FloatArray, UInt8Array
+from iclight_local.imaging.matte import GREY
+
+
+PIXELS_PER_CALL = 1_500_000
+"""Pixels the autoencoder sees in one call: two pictures of 768 x 960. Peak memory grows with it."""
+
+
+def encode_pictures(vae: Any, pictures: Sequence[UInt8Array], device: torch.device) -> torch.Tensor:
+    """Encode pictures to scaled latents (the mode of the posterior, not a sample).
+
+    Pixels become ``x / 127 - 1``, so that grey 127 is exactly 0.
+
+    Args:
+        vae: an AutoencoderKL.
+        pictures: uint8, H x W x 3, of one size, divisible by the VAE's factor.
+        device: where the VAE runs.
+
+    Returns:
+        float32, ``len(pictures) x channels x H/f x W/f``.
+    """
+    height, width, _ = pictures[0].shape
+    at_once = max(1, PIXELS_PER_CALL // (height * width))
+    latents = []
+    for start in range(0, len(pictures), at_once):
+        levels = np.stack(pictures[start : start + at_once]).astype(np.float32)
+        pixels = torch.from_numpy(levels).to(device) / GREY - 1.0
+        posterior = vae.encode(pixels.movedim(-1, 1).to(vae.dtype)).latent_dist
+        latents.append((posterior.mode() * vae.config.scaling_factor).float())
+    return torch.cat(latents)
+
+
+def decode_latents(vae: Any, latents: torch.Tensor, factor: int) -> list[FloatArray]:
+    """Decode scaled latents.
+
+    Args:
+        vae: an AutoencoderKL.
+        latents: ``n x channels x h x w``.
+        factor: pixels per latent along each side.
+
+    Returns:
+        ``n`` float32 arrays, H x W x 3, around -1..1 and not yet clipped.
+    """
+    pixels = latents.shape[2] * latents.shape[3] * factor**2
+    at_once = max(1, PIXELS_PER_CALL // pixels)
+    pictures: list[FloatArray] = []
+    for part in latents.to(vae.dtype).split(at_once):
+        decoded = vae.decode(part / vae.config.scaling_factor).sample
+        pictures.extend(decoded.float().movedim(1, -1).cpu().numpy())
+    return pictures
+
+
+def to_uint8(pixels: FloatArray) -> UInt8Array:
+    """Decoded pixels as grey levels: ``x * 127.5 + 127.5``, clipped and truncated."""
+    return (pixels * np.float32(127.5) + np.float32(127.5)).clip(0, 255).astype(np.uint8)
+
+
+def to_unit(pixels: FloatArray) -> FloatArray:
+    """Decoded pixels as values in 0..1, clipped and not rounded."""
+    return (pixels * np.float32(0.5) + np.float32(0.5)).clip(0, 1)

@@ -1,0 +1,88 @@
+"""Which device runs the models, and in which precision."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+
+from iclight_local.errors import Unsupported
+
+Precision = Literal["auto", "fp32", "bf16", "fp16"]
+_DTYPES: dict[str, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where and how the models run.
+
+    Attributes:
+        device: the device.
+        dtype: precision of the UNet and the text encoder.
+        vae_dtype: precision of the autoencoder; never float16, in which SD1.5's overflows to black.
+    """
+
+    device: torch.device
+    dtype: torch.dtype
+    vae_dtype: torch.dtype
+
+    def describe(self) -> dict[str, str]:
+        """Device and precisions as words, for records and ``iclight doctor``."""
+        name = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else self.device.type
+        short = {value: key for key, value in _DTYPES.items()}
+        return {"device": name, "dtype": short[self.dtype], "vae_dtype": short[self.vae_dtype]}
+
+
+def choose_placement(device: str = "auto", precision: Precision = "auto") -> Placement:
+    """Choose device and precision: CUDA float16, MPS float16, CPU float32, unless told otherwise.
+
+    Args:
+        device: ``auto``, ``cpu``, ``mps``, ``cuda`` or ``cuda:N``.
+        precision: ``auto``, or what the UNet and the text encoder shall run in.
+
+    Raises:
+        Unsupported: the device is not there, or cannot run the precision.
+    """
+    chosen = _device(device)
+    if precision == "auto":
+        dtype = torch.float32 if chosen.type == "cpu" else torch.float16
+    else:
+        dtype = _DTYPES[precision]
+    if chosen.type == "cpu" and dtype == torch.float16:
+        raise Unsupported("Precision fp16 was asked for on the CPU, which computes in fp32 (or bf16).")
+    if chosen.type == "cpu" and dtype == torch.bfloat16 and not cpu_has_bf16():
+        raise Unsupported("Precision bf16 was asked for, and this CPU has no bf16 instructions: use fp32.")
+    return Placement(chosen, dtype, vae_dtype(dtype, chosen))
+
+
+def vae_dtype(dtype: torch.dtype, device: torch.device) -> torch.dtype:
+    """The autoencoder's precision beside a UNet in ``dtype``: bfloat16 for float16 where the device has it."""
+    if dtype != torch.float16:
+        return dtype
+    if device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False):
+        return torch.bfloat16
+    return torch.float32
+
+
+def cpu_has_bf16() -> bool:
+    """Whether the CPU has instructions for bfloat16 that torch uses."""
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
+def place(pipe: Any, placement: Placement) -> None:
+    """Move a pipeline's models to where ``placement`` wants them, one at a time."""
+    for name in ("text_encoder", "unet"):
+        getattr(pipe, name).to(device=placement.device, dtype=placement.dtype)
+    pipe.vae.to(device=placement.device, dtype=placement.vae_dtype)
+
+
+def _device(name: str) -> torch.device:
+    has_cuda, has_mps = torch.cuda.is_available(), torch.backends.mps.is_available()
+    if name == "auto":
+        return torch.device("cuda" if has_cuda else "mps" if has_mps else "cpu")
+    there = ["cpu", *(["mps"] if has_mps else []), *(f"cuda:{i}" for i in range(torch.cuda.device_count()))]
+    wanted = "cuda:0" if name == "cuda" else name
+    if wanted not in there:
+        raise Unsupported(f"Device {name} was asked for, and this machine has {', '.join(there)}: use --device auto.")
+    return torch.device(wanted)

@@ -1,0 +1,126 @@
+"""What will be done: the two passes of a request with concrete sizes, steps and prompts.
+
+What was asked (:class:`~iclight_local.request.Knobs`) and what will be done (:class:`RelightPlan`) are two
+types, joined by :func:`make_plan` alone.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+
+from iclight_local.request import Knobs, LightSource, ModelName, NoiseDevice, check_combination, resolve_model
+
+RANDOM_SEED_BITS = 32
+"""Random seeds stay short enough to be read out and typed again."""
+
+
+@dataclass(frozen=True)
+class PassPlan:
+    """One sampling pass.
+
+    Attributes:
+        width, height: size in pixels, multiples of 64.
+        scheduler_steps: steps the scheduler is set to.
+        first_step: steps skipped at the start, because the pass begins from an image.
+        from_image: whether it begins from an image with noise added, or from noise alone.
+    """
+
+    width: int
+    height: int
+    scheduler_steps: int
+    first_step: int
+    from_image: bool
+
+    @property
+    def steps(self) -> int:
+        """UNet calls the pass makes."""
+        return self.scheduler_steps - self.first_step
+
+
+@dataclass(frozen=True)
+class RelightPlan:
+    """Everything that decides the pixels, besides the pictures and the weights.
+
+    Attributes:
+        model: ``fc``, ``fcon`` or ``fbc``.
+        prompt, negative_prompt: the texts as encoded.
+        cfg: guidance scale; guidance runs only where it is above 1.
+        light_source: the ramp that is drawn, or ``none``.
+        background_flip: whether the background picture is mirrored.
+        lowres, highres: the two passes.
+        number_of_images: images per foreground.
+        seed: seed of the generator.
+        noise_device: where noise is drawn.
+    """
+
+    model: ModelName
+    prompt: str
+    negative_prompt: str
+    cfg: float
+    light_source: LightSource
+    background_flip: bool
+    lowres: PassPlan
+    highres: PassPlan
+    number_of_images: int
+    seed: int
+    noise_device: NoiseDevice
+
+    @property
+    def guided(self) -> bool:
+        """Whether classifier-free guidance runs."""
+        return self.cfg > 1
+
+    @property
+    def steps(self) -> int:
+        """UNet calls of both passes together."""
+        return self.lowres.steps + self.highres.steps
+
+
+def make_plan(knobs: Knobs, *, has_background: bool) -> RelightPlan:
+    """Resolve what was asked into what will be done; a random seed is drawn here if none was given.
+
+    Raises:
+        InvalidRequest: the knobs contradict each other.
+    """
+    check_combination(knobs, has_background=has_background)
+    model = resolve_model(knobs, has_background=has_background)
+    steps = int(knobs.for_model("steps", model))
+    starts_from_ramp = model != "fbc" and knobs.light_source != "none"
+    return RelightPlan(
+        model=model,
+        prompt=f"{knobs.prompt}, {knobs.appended_prompt}",
+        negative_prompt=knobs.negative_prompt,
+        cfg=float(knobs.for_model("cfg", model)),
+        light_source=knobs.light_source,
+        background_flip=knobs.background_flip,
+        lowres=_pass(knobs.width, knobs.height, steps, knobs.lowres_denoise if starts_from_ramp else None),
+        highres=_pass(
+            highres_size(knobs.width, knobs.highres_scale),
+            highres_size(knobs.height, knobs.highres_scale),
+            steps,
+            knobs.highres_denoise,
+        ),
+        number_of_images=knobs.number_of_images,
+        seed=secrets.randbits(RANDOM_SEED_BITS) if knobs.seed is None else knobs.seed,
+        noise_device=knobs.noise_device,
+    )
+
+
+def highres_size(lowres: int, scale: float) -> int:
+    """Pixels of the highres pass: ``round(lowres * scale / 64) * 64``, as in the original demos."""
+    return round(lowres * scale / 64) * 64
+
+
+def _pass(width: int, height: int, steps: int, denoise: float | None) -> PassPlan:
+    """A pass from noise (``denoise`` None) or from an image.
+
+    From an image the scheduler is set to ``round(steps / denoise)`` steps, of which the last
+    ``int(that * denoise)`` run, as diffusers' image-to-image does. Where that rounds to none at all
+    (1 step at strength 0.9) the original returns nothing; here at least one step runs.
+    """
+    if denoise is None:
+        return PassPlan(width, height, steps, 0, from_image=False)
+    scheduler_steps = round(steps / denoise)
+    run = max(1, min(int(scheduler_steps * denoise), scheduler_steps))
+    return PassPlan(width, height, scheduler_steps, scheduler_steps - run, from_image=True)
