@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from benchmarks.sides import SIDES, Experiment, Relight, load, timed
+from benchmarks.sides import SIDES, Experiment, Relight, Timing, load, timed
 
 SCHEMA = 1
 OURS, PLAIN = SIDES
@@ -38,13 +38,13 @@ def compare(experiment: Experiment) -> dict[str, Any]:
     relights = {side: load(side, experiment) for side in SIDES}
     for relight in relights.values():
         relight(experiment.seed)
-    seconds, differences = run_pairs(experiment, relights)
+    timings, differences = run_pairs(experiment, relights)
     return {
         "schema": SCHEMA,
         "experiment": asdict(experiment),
         "environment": environment,
         "cold": _cold(fresh),
-        "steady": _steady(seconds),
+        "steady": _steady(timings),
         "memory": _memory(fresh),
         "difference": {
             "levels_max": max(each["levels_max"] for each in differences),
@@ -56,22 +56,22 @@ def compare(experiment: Experiment) -> dict[str, Any]:
 
 def run_pairs(
     experiment: Experiment, relights: dict[str, Relight]
-) -> tuple[dict[str, list[float]], list[dict[str, float]]]:
+) -> tuple[dict[str, list[Timing]], list[dict[str, float]]]:
     """Relight in turns, each pair with its own seed.
 
     Returns:
-        Seconds of each side, one for each pair, and the difference of each pair's pictures.
+        Timings of each side, one for each pair, and the difference of each pair's pictures.
     """
-    seconds: dict[str, list[float]] = {side: [] for side in SIDES}
+    timings: dict[str, list[Timing]] = {side: [] for side in SIDES}
     differences = []
     for index in range(experiment.runs):
         pictures = {}
         for side in SIDES:
             relight, seed = relights[side], experiment.seed + index
             taken, pictures[side] = timed(experiment, lambda relight=relight, seed=seed: relight(seed))
-            seconds[side].append(taken)
+            timings[side].append(taken)
         differences.append(difference(pictures[OURS], pictures[PLAIN]))
-    return seconds, differences
+    return timings, differences
 
 
 def difference(ours: list[Image.Image], theirs: list[Image.Image]) -> dict[str, float]:
@@ -89,9 +89,7 @@ def run_fresh(side: str, experiment: Experiment) -> dict[str, Any]:
     command = [sys.executable, "-m", "benchmarks", "side", side, json.dumps(asdict(experiment))]
     root = str(Path(__file__).parents[1])
     path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
-    done = subprocess.run(
-        command, capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": path}
-    )
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": path})
     if done.returncode:
         raise RuntimeError(f"{side} failed in its own process:\n{done.stderr[-2000:]}")
     return json.loads(done.stdout.splitlines()[-1])
@@ -120,8 +118,8 @@ def measure_fresh(side: str, experiment: Experiment) -> dict[str, Any]:
     return {
         "import_s": import_s,
         "load_s": load_s,
-        "first_s": first,
-        "total_s": import_s + load_s + first,
+        "first_s": first.wall_s,
+        "total_s": import_s + load_s + first.wall_s,
         "imported_mib": imported,
         "loaded_mib": loaded,
         "load_peak_mib": load_peak,
@@ -164,13 +162,21 @@ def _cold(fresh: dict[str, dict[str, Any]]) -> dict[str, Any]:
     return {**values, "ratio_total": values[OURS]["total_s"] / values[PLAIN]["total_s"]}
 
 
-def _steady(seconds: dict[str, list[float]]) -> dict[str, Any]:
-    ratios = [ours / theirs for ours, theirs in zip(seconds[OURS], seconds[PLAIN], strict=True)]
+def _steady(timings: dict[str, list[Timing]]) -> dict[str, Any]:
     return {
-        "seconds": seconds,
-        "median_s": {side: median(seconds[side]) for side in SIDES},
-        "ratios": ratios,
-        "ratio_median": median(ratios),
+        name: _ratios({side: [getattr(each, name) for each in timings[side]] for side in SIDES})
+        for name in Timing._fields
+    }
+
+
+def _ratios(values: dict[str, list[float]]) -> dict[str, Any]:
+    """Raw values, each side's median, and the ratio of each pair with the median of those."""
+    pairs = [ours / theirs for ours, theirs in zip(values[OURS], values[PLAIN], strict=True)]
+    return {
+        "values": values,
+        "median": {side: median(values[side]) for side in SIDES},
+        "ratios": pairs,
+        "ratio_median": median(pairs),
     }
 
 

@@ -107,9 +107,7 @@ class PlainICLight:
         self.device = device
         self.vae = AutoencoderKL.from_pretrained(base, subfolder="vae", torch_dtype=vae_dtype).to(device)
         self.unet = load_unet(bundle, model).to(device, dtype)
-        self.text_encoder = CLIPTextModel.from_pretrained(
-            base, subfolder="text_encoder", torch_dtype=dtype
-        ).to(device)
+        self.text_encoder = CLIPTextModel.from_pretrained(base, subfolder="text_encoder", torch_dtype=dtype).to(device)
         self.tokenizer = CLIPTokenizer.from_pretrained(base, subfolder="tokenizer")
         scheduler = DPMSolverMultistepScheduler(
             beta_start=0.00085,
@@ -176,9 +174,7 @@ class PlainICLight:
         ramp = self._encode([draw_light(knobs, 255, 0)]).repeat(knobs.number_of_images, 1, 1, 1)
         return self._resample(ramp, knobs, knobs.lowres_denoise, sampling)
 
-    def _resample(
-        self, latents: torch.Tensor, knobs: Knobs, strength: float, sampling: dict[str, Any]
-    ) -> torch.Tensor:
+    def _resample(self, latents: torch.Tensor, knobs: Knobs, strength: float, sampling: dict[str, Any]) -> torch.Tensor:
         """Image-to-image on latents; the schedule is lengthened so that about ``steps`` of it remain."""
         steps = round(knobs.steps / strength)
         return self.from_image(image=latents, strength=strength, num_inference_steps=steps, **sampling).images

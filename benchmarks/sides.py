@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from time import perf_counter
-from typing import Any
+from time import perf_counter, process_time
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -14,6 +14,13 @@ from PIL import Image
 SIDES = ("iclight_local", "plain")
 Relight = Callable[[int], list[Image.Image]]
 """Relights the experiment's foreground with a seed."""
+
+
+class Timing(NamedTuple):
+    """Seconds on the clock, and seconds of processor time of all this process's threads."""
+
+    wall_s: float
+    cpu_s: float
 
 
 @dataclass(frozen=True)
@@ -63,13 +70,13 @@ def load(side: str, experiment: Experiment) -> Relight:
     return loader(experiment, knobs, foreground(experiment))
 
 
-def timed(experiment: Experiment, work: Callable[[], Any]) -> tuple[float, Any]:
-    """Seconds that ``work`` takes until the device is done with it, and what it returns."""
+def timed(experiment: Experiment, work: Callable[[], Any]) -> tuple[Timing, Any]:
+    """What ``work`` takes until the device is done with it, and what it returns."""
     _synchronize(experiment.device)
-    start = perf_counter()
+    wall, cpu = perf_counter(), process_time()
     result = work()
     _synchronize(experiment.device)
-    return perf_counter() - start, result
+    return Timing(perf_counter() - wall, process_time() - cpu), result
 
 
 def foreground(experiment: Experiment) -> Image.Image:

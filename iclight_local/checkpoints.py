@@ -62,9 +62,7 @@ def read_header(path: Path) -> Header:
             )
         length = struct.unpack("<Q", start)[0] if len(start) == 8 else MAX_HEADER_BYTES
         if length >= MAX_HEADER_BYTES or length > max(0, size - 8):
-            raise WeightsError(
-                f"{path.name} ({size} bytes) is no complete safetensors file: fetch or copy it again."
-            )
+            raise WeightsError(f"{path.name} ({size} bytes) is no complete safetensors file: fetch or copy it again.")
         body = file.read(length)
     try:
         table = json.loads(body)
@@ -73,9 +71,7 @@ def read_header(path: Path) -> Header:
     table.pop("__metadata__", None)
     end = max((int(entry["data_offsets"][1]) for entry in table.values()), default=0)
     if size < 8 + length + end:
-        raise WeightsError(
-            f"{path.name} is truncated ({size} of {8 + length + end} bytes): fetch or copy it again."
-        )
+        raise WeightsError(f"{path.name} is truncated ({size} of {8 + length + end} bytes): fetch or copy it again.")
     return Header(path, {key: TensorInfo(e["dtype"], tuple(e["shape"])) for key, e in table.items()})
 
 
@@ -148,9 +144,7 @@ def check_base(base: Path) -> int:
         WeightsError: it is no diffusers folder, or one of another family (SDXL, SD2, inpainting).
     """
     if not (base / "model_index.json").is_file():
-        raise WeightsError(
-            f"{base} holds no model_index.json: a diffusers folder of an SD1.5 model was needed."
-        )
+        raise WeightsError(f"{base} holds no model_index.json: a diffusers folder of an SD1.5 model was needed.")
     unet = read_config(base / "unet")
     latent_channels = int(read_config(base / "vae").get("latent_channels", 4))
     context = unet.get("cross_attention_dim")

@@ -102,9 +102,14 @@ def make_plan(knobs: Knobs, *, has_background: bool) -> RelightPlan:
             knobs.highres_denoise,
         ),
         number_of_images=knobs.number_of_images,
-        seed=secrets.randbits(RANDOM_SEED_BITS) if knobs.seed is None else knobs.seed,
+        seed=random_seed() if knobs.seed is None else knobs.seed,
         noise_device=knobs.noise_device,
     )
+
+
+def random_seed() -> int:
+    """A fresh seed from the system's randomness."""
+    return secrets.randbits(RANDOM_SEED_BITS)
 
 
 def highres_size(lowres: int, scale: float) -> int:

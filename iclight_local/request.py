@@ -58,12 +58,8 @@ class Knobs(BaseModel):
         description="fc: prompt and light. fcon: the same, trained with offset noise. fbc: lit by a background.",
         json_schema_extra={"default_text": "fc, or fbc with a background"},
     )
-    width: int = Field(
-        512, ge=64, le=1024, multiple_of=64, description="Width of the lowres pass in pixels."
-    )
-    height: int = Field(
-        640, ge=64, le=1024, multiple_of=64, description="Height of the lowres pass in pixels."
-    )
+    width: int = Field(512, ge=64, le=1024, multiple_of=64, description="Width of the lowres pass in pixels.")
+    height: int = Field(640, ge=64, le=1024, multiple_of=64, description="Height of the lowres pass in pixels.")
     steps: int | None = Field(
         None,
         ge=1,

@@ -26,17 +26,14 @@ def resize_and_center_crop(picture: UInt8Array, width: int, height: int) -> UInt
     """
     image = Image.fromarray(picture)
     scale = max(width / image.width, height / image.height)
-    covering = image.resize(
-        (round(image.width * scale), round(image.height * scale)), Image.Resampling.LANCZOS
-    )
+    covering = image.resize((round(image.width * scale), round(image.height * scale)), Image.Resampling.LANCZOS)
     box = (
         (covering.width - width) / 2,
         (covering.height - height) / 2,
         (covering.width + width) / 2,
         (covering.height + height) / 2,
     )
-    # Pillow rounds a fractional box, though its annotation asks for whole numbers.
-    return np.asarray(covering.crop(box))  # type: ignore[arg-type]
+    return np.asarray(covering.crop(box))
 
 
 def resize(picture: UInt8Array, width: int, height: int) -> UInt8Array:

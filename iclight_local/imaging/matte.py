@@ -56,7 +56,5 @@ def split_alpha(picture: Image.Image | UInt8Array) -> tuple[UInt8Array, FloatArr
     if picture.shape[2] == 3:
         return picture, None
     if picture.shape[2] != 4:
-        raise InvalidRequest(
-            f"A picture has {picture.shape[2]} channels, but must have 3 (RGB) or 4 (RGB and alpha)."
-        )
-    return np.ascontiguousarray(picture[..., :3]), picture[..., 3].astype(np.float32) / 255
+        raise InvalidRequest(f"A picture has {picture.shape[2]} channels, but must have 3 (RGB) or 4 (RGB and alpha).")
+    return np.ascontiguousarray(picture[..., :3]), picture[..., 3].astype(np.float32) / np.float32(255)

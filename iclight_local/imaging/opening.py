@@ -95,8 +95,7 @@ def _identify(data: bytes, name: str) -> Image.Image:
         raise InvalidRequest(f"{name} is a PostScript drawing: {_NEEDED}; export it as a PNG.")
     if is_raw_preview(image, data):
         raise InvalidRequest(
-            f"{name} is a camera raw file: {_NEEDED}; "
-            "export it as a 16-bit TIFF or a JPEG from your raw developer."
+            f"{name} is a camera raw file: {_NEEDED}; export it as a 16-bit TIFF or a JPEG from your raw developer."
         )
     return image
 

@@ -89,9 +89,7 @@ def _read_path(text: str) -> tuple[bytes, str]:
     try:
         mode = Path(text).stat().st_mode
         if stat.S_ISDIR(mode):
-            raise InvalidRequest(
-                f"{text} is a folder: one picture is needed; use `iclight batch` for a whole folder."
-            )
+            raise InvalidRequest(f"{text} is a folder: one picture is needed; use `iclight batch` for a whole folder.")
         # A device such as /dev/zero has no end; a pipe (`<(…)` in a shell) has one.
         if not (stat.S_ISREG(mode) or stat.S_ISFIFO(mode)):
             raise InvalidRequest(f"{text} is a device or socket: the path of a picture file is needed.")
@@ -119,9 +117,7 @@ def _path_sentence(text: str, error: OSError | ValueError) -> str:
 def _read_data_uri(text: str) -> bytes:
     header, comma, payload = text[5:].partition(",")
     if not comma:
-        raise InvalidRequest(
-            "the data URI has no comma: data:image/png;base64,… is needed; write the data behind one."
-        )
+        raise InvalidRequest("the data URI has no comma: data:image/png;base64,… is needed; write the data behind one.")
     if not header.lower().rstrip().endswith(";base64"):
         return unquote_to_bytes(payload)
     packed = b"".join(unquote_to_bytes(payload).split()).translate(bytes.maketrans(b"-_", b"+/"))
@@ -154,17 +150,12 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         newurl: str,
     ) -> urllib.request.Request | None:
         self.hops += 1
-        if self.hops > URL_MAX_REDIRECTS:
-            raise InvalidRequest(
-                f"{self.name} redirects more than {URL_MAX_REDIRECTS} times: "
-                "give the picture's final address or download it first."
-            )
-        if urlsplit(newurl).scheme.lower() not in ("http", "https"):
-            raise InvalidRequest(
-                f"{self.name} redirects to something that is not http or https: "
-                "give the picture's final address or download it first."
-            )
-        return super().redirect_request(req, fp, code, msg, headers, newurl)
+        known = urlsplit(newurl).scheme.lower() in ("http", "https")
+        if known and self.hops <= URL_MAX_REDIRECTS:
+            return super().redirect_request(req, fp, code, msg, headers, newurl)
+        fp.close()
+        found = f"more than {URL_MAX_REDIRECTS} times" if known else "to something that is not http or https"
+        raise InvalidRequest(f"{self.name} redirects {found}: give the picture's final address or download it first.")
 
 
 def _read_url(url: str, scheme: str, *, offline: bool) -> tuple[bytes, str]:
@@ -228,9 +219,7 @@ def _drain(response: http.client.HTTPResponse, name: str) -> bytes:
         if len(received) > URL_MAX_BYTES:
             raise InvalidRequest(too_large)
         if time.monotonic() > deadline:
-            raise InvalidRequest(
-                f"{name} took longer than {URL_DEADLINE_S:.0f} s: download it and give its path."
-            )
+            raise InvalidRequest(f"{name} took longer than {URL_DEADLINE_S:.0f} s: download it and give its path.")
     if expected is not None and len(received) < expected:
         raise InvalidRequest(
             f"{name} broke off after {len(received)} of {expected} bytes: try again, or download it first."

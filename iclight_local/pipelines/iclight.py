@@ -8,25 +8,30 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from diffusers import AutoencoderKL, DiffusionPipeline, UNet2DConditionModel
 from diffusers.loaders import StableDiffusionLoraLoaderMixin, TextualInversionLoaderMixin
 from diffusers.pipelines.pipeline_utils import StableDiffusionMixin
 from diffusers.schedulers import KarrasDiffusionSchedulers
 from diffusers.utils import BaseOutput
-from diffusers.utils.torch_utils import randn_tensor
 from PIL import Image
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from iclight_local.checkpoints import read_config
 from iclight_local.errors import InvalidRequest, WeightsError
 from iclight_local.imaging.fit import FloatArray, UInt8Array, resize
 from iclight_local.imaging.matte import foreground_array
 from iclight_local.pipelines.items import Item, check_one_batch, make_item, spread
 from iclight_local.pipelines.latents import decode_latents, encode_pictures, to_uint8, to_unit
-from iclight_local.pipelines.loading import check_pair, default_scheduler, load_merged_unet
+from iclight_local.pipelines.loading import (
+    MODEL_OF_WIDTH,
+    cast,
+    check_pair,
+    default_scheduler,
+    dtype_of,
+    load_merged_unet,
+)
 from iclight_local.pipelines.placement import vae_dtype
+from iclight_local.pipelines.sampling import Batch, Sampler
 from iclight_local.pipelines.text import balance, encode_text, stack
 from iclight_local.plan import PassPlan
 from iclight_local.request import Knobs, ModelName
@@ -47,23 +52,6 @@ class ICLightPipelineOutput(BaseOutput):  # type: ignore[misc]
 
     images: list[Any]
     seeds: list[int]
-
-
-@dataclass(frozen=True)
-class _Batch:
-    """What both passes share, for ``b`` = foregrounds times images of each.
-
-    Attributes:
-        items: the foregrounds.
-        embeddings: ``b x length x width``, or ``2b`` with the negative ones first where guidance runs.
-        cfg: guidance scales, ``b x 1 x 1 x 1``.
-        generator: one generator, or one for each of the ``b`` images.
-    """
-
-    items: list[Item]
-    embeddings: torch.Tensor
-    cfg: torch.Tensor
-    generator: torch.Generator | list[torch.Generator]
 
 
 class ICLightPipeline(
@@ -109,11 +97,9 @@ class ICLightPipeline(
                 "load it with ICLightPipeline.from_pretrained(BASE, iclight=FILE)."
             )
         if model is not None and (model == "fbc") != (wide == 3):
-            raise WeightsError(f"Model {model} was asked for, and this UNet is one of {_MODEL_OF[int(wide)]}.")
-        self.register_modules(
-            vae=vae, text_encoder=text_encoder, tokenizer=tokenizer, unet=unet, scheduler=scheduler
-        )
-        self.register_to_config(model=_MODEL_OF[int(wide)] if model is None else model)
+            raise WeightsError(f"Model {model} was asked for, and this UNet is one of {MODEL_OF_WIDTH[int(wide)]}.")
+        self.register_modules(vae=vae, text_encoder=text_encoder, tokenizer=tokenizer, unet=unet, scheduler=scheduler)
+        self.register_to_config(model=MODEL_OF_WIDTH[int(wide)] if model is None else model)
         self.vae_scale_factor = 2 ** (len(vae.config.block_out_channels) - 1)
         self._interrupt = False
         self._num_timesteps = 0
@@ -144,16 +130,14 @@ class ICLightPipeline(
         base = str(pretrained_model_name_or_path)
         dtype = kwargs.pop("torch_dtype", kwargs.pop("dtype", None))
         if iclight is not None:
-            kwargs["model"] = _checked_model(base, Path(iclight), model)
-            hub = {key: kwargs[key] for key in _HUB_ARGUMENTS if key in kwargs}
-            vae = AutoencoderKL.load_config(base, subfolder="vae", **_without_variant(hub))
-            kwargs["unet"] = load_merged_unet(base, Path(iclight), vae.get("latent_channels", 4), **hub)
+            kwargs["model"] = check_pair(Path(base), Path(iclight), model)
+            kwargs["unet"] = load_merged_unet(base, Path(iclight), kwargs)
             kwargs.setdefault("scheduler", default_scheduler())
         elif model is not None:
             kwargs["model"] = model
         pipe: ICLightPipeline = super().from_pretrained(base, **kwargs)
         for name in ("text_encoder", "unet", "vae"):
-            getattr(pipe, name).to(_dtype_of(name, dtype))
+            cast(getattr(pipe, name), dtype_of(name, dtype))
         return pipe
 
     @classmethod
@@ -169,7 +153,7 @@ class ICLightPipeline(
         """Move or cast the models, as in diffusers; the autoencoder is never left in float16."""
         super().to(*args, **kwargs)
         if self.vae.dtype == torch.float16:
-            self.vae.to(vae_dtype(torch.float16, self.device))
+            cast(self.vae, vae_dtype(torch.float16, self.device))
         return self
 
     @property
@@ -227,7 +211,7 @@ class ICLightPipeline(
                 changed = callback_on_step_end(self, step, timestep, {"latents": latents})
                 return changed.get("latents", latents) if changed is not None else latents
 
-            sampler = _Sampler(self, batch, attention, after_step)
+            sampler = Sampler(self, batch, attention, after_step)
             latents = sampler.run(plan.lowres, self._initial_latents(batch), 0)
             if not self._interrupt:
                 enlarged = self._enlarge(latents, plan.highres)
@@ -246,9 +230,7 @@ class ICLightPipeline(
         own: ModelName = self.config.model
         arrays: dict[int, UInt8Array] = {}
         items = []
-        for picture, behind, values in zip(
-            foregrounds, backgrounds, spread(knobs, len(foregrounds)), strict=True
-        ):
+        for picture, behind, values in zip(foregrounds, backgrounds, spread(knobs, len(foregrounds)), strict=True):
             asked = Knobs(**{**values, "model": values.get("model") or own})
             if asked.model != own:
                 raise WeightsError(f"Model {asked.model} was asked for, and these weights are {own}.")
@@ -257,7 +239,7 @@ class ICLightPipeline(
         check_one_batch(items)
         return items
 
-    def _batch(self, items: list[Item], generator: Any) -> _Batch:
+    def _batch(self, items: list[Item], generator: Any) -> Batch:
         device = self._execution_device
         plan = items[0].plan
         texts: dict[tuple[str, str], tuple[torch.Tensor, torch.Tensor]] = {}
@@ -269,7 +251,7 @@ class ICLightPipeline(
         each = plan.number_of_images
         positive, negative = (stack([pair[i] for pair in pairs]).repeat_interleave(each, 0) for i in (0, 1))
         cfg = torch.tensor([item.plan.cfg for item in items for _ in range(each)], device=device)
-        return _Batch(
+        return Batch(
             items=items,
             embeddings=torch.cat([negative, positive]) if plan.guided else positive,
             cfg=cfg.reshape(-1, 1, 1, 1),
@@ -277,8 +259,8 @@ class ICLightPipeline(
         )
 
     def _encode_text(self, text: str, device: torch.device) -> torch.Tensor:
-        text = self.maybe_convert_prompt(text, self.tokenizer)
-        return encode_text(self.tokenizer, self.text_encoder, text, device)
+        converted: str = self.maybe_convert_prompt(text, self.tokenizer)
+        return encode_text(self.tokenizer, self.text_encoder, converted, device)
 
     def _generators(self, items: list[Item], given: Any) -> torch.Generator | list[torch.Generator]:
         """One generator for a single foreground (as the original), else one for each image of the batch."""
@@ -286,14 +268,14 @@ class ICLightPipeline(
             plan = items[0].plan
             device = "cpu" if plan.noise_device == "cpu" else self._execution_device
             given = [torch.Generator(device).manual_seed(item.plan.seed) for item in items]
-        generators = given if isinstance(given, list) else [given]
+        generators: list[torch.Generator] = given if isinstance(given, list) else [given]
         if len(generators) != len(items):
             raise InvalidRequest(f"{len(generators)} generators were given for {len(items)} foregrounds.")
         if len(items) == 1:
             return generators[0]
         return [generator for generator in generators for _ in range(items[0].plan.number_of_images)]
 
-    def _initial_latents(self, batch: _Batch) -> torch.Tensor | None:
+    def _initial_latents(self, batch: Batch) -> torch.Tensor | None:
         """Latents of the light ramps, where the lowres pass starts from one."""
         if not batch.items[0].plan.lowres.from_image:
             return None
@@ -314,97 +296,3 @@ class ICLightPipeline(
         if output_type == "np":
             return [to_unit(picture) for picture in pixels]
         return [Image.fromarray(to_uint8(picture)) for picture in pixels]
-
-
-class _Sampler:
-    """Runs a pass: the loop of any diffusers pipeline, with the condition concatenated behind the latents."""
-
-    def __init__(
-        self,
-        pipe: ICLightPipeline,
-        batch: _Batch,
-        attention: dict[str, Any] | None,
-        after_step: Callable[[int, Any, torch.Tensor], torch.Tensor],
-    ) -> None:
-        self.pipe, self.batch, self.attention, self.after_step = pipe, batch, attention, after_step
-        accepted = inspect.signature(pipe.scheduler.step).parameters
-        self.step_arguments = {"generator": batch.generator} if "generator" in accepted else {}
-
-    def run(self, which: PassPlan, initial: torch.Tensor | None, first_step: int) -> torch.Tensor:
-        """Sample one pass from ``initial`` (None: from noise alone); latents stay float32 throughout."""
-        scheduler = self.pipe.scheduler
-        conditions = self._conditions(which)
-        latents, timesteps = self._start(which, initial, len(conditions))
-        for index, timestep in enumerate(timesteps):
-            if self.pipe.interrupt:
-                break
-            noise = self._predict(latents, conditions, timestep)
-            latents = scheduler.step(noise, timestep, latents, **self.step_arguments, return_dict=False)[0]
-            latents = self.after_step(first_step + index // scheduler.order, timestep, latents)
-        return latents
-
-    def _conditions(self, which: PassPlan) -> torch.Tensor:
-        pipe, items = self.pipe, self.batch.items
-        device = pipe._execution_device
-        each = [encode_pictures(pipe.vae, item.conditions(which), device) for item in items]
-        joined = torch.stack([latents.flatten(0, 1) for latents in each])
-        return joined.repeat_interleave(items[0].plan.number_of_images, 0)
-
-    def _start(
-        self, which: PassPlan, initial: torch.Tensor | None, count: int
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        pipe, scheduler = self.pipe, self.pipe.scheduler
-        device = pipe._execution_device
-        scheduler.set_timesteps(which.scheduler_steps, device=device)
-        factor = pipe.vae_scale_factor
-        shape = (count, pipe.vae.config.latent_channels, which.height // factor, which.width // factor)
-        noise = randn_tensor(shape, generator=self.batch.generator, device=device, dtype=torch.float32)
-        if initial is None:
-            return noise * scheduler.init_noise_sigma, scheduler.timesteps
-        skipped = which.first_step * scheduler.order
-        timesteps = scheduler.timesteps[skipped:]
-        if hasattr(scheduler, "set_begin_index"):
-            scheduler.set_begin_index(skipped)
-        return scheduler.add_noise(initial, noise, timesteps[:1].repeat(count)), timesteps
-
-    def _predict(self, latents: torch.Tensor, conditions: torch.Tensor, timestep: Any) -> torch.Tensor:
-        unet, guided = self.pipe.unet, self.batch.items[0].plan.guided
-        scaled = self.pipe.scheduler.scale_model_input(latents, timestep)
-        wide = torch.cat([scaled, conditions], dim=1).to(unet.dtype)
-        noise: torch.Tensor = unet(
-            torch.cat([wide, wide]) if guided else wide,
-            timestep,
-            encoder_hidden_states=self.batch.embeddings.to(unet.dtype),
-            cross_attention_kwargs=self.attention,
-            return_dict=False,
-        )[0].float()
-        if not guided:
-            return noise
-        negative, positive = noise.chunk(2)
-        return negative + self.batch.cfg * (positive - negative)
-
-
-_MODEL_OF: dict[int, ModelName] = {2: "fc", 3: "fbc"}
-_HUB_ARGUMENTS = (
-    "cache_dir", "force_download", "proxies", "local_files_only", "token", "revision", "variant",
-    "use_safetensors", "low_cpu_mem_usage",
-)  # fmt: skip
-
-
-def _without_variant(hub: dict[str, Any]) -> dict[str, Any]:
-    weights_only = ("variant", "use_safetensors", "low_cpu_mem_usage")
-    return {key: value for key, value in hub.items() if key not in weights_only}
-
-
-def _checked_model(base: str, iclight: Path, model: ModelName | None) -> ModelName | None:
-    """Check a base on disk against the offsets; one on the hub is checked by its shapes once it is loaded."""
-    return check_pair(Path(base), iclight, model) if Path(base).is_dir() else model
-
-
-def _dtype_of(name: str, dtype: torch.dtype | dict[str, torch.dtype] | None) -> torch.dtype:
-    """The precision a component is wanted in; where float16 was asked for all, the autoencoder is bfloat16."""
-    if isinstance(dtype, dict):
-        return dtype.get(name, dtype.get("default", torch.float32))
-    if dtype is None:
-        return torch.float32
-    return torch.bfloat16 if name == "vae" and dtype == torch.float16 else dtype

@@ -11,7 +11,6 @@ import torch
 from iclight_local.imaging.fit import FloatArray, UInt8Array
 from iclight_local.imaging.matte import GREY
 
-
 PIXELS_PER_CALL = 1_500_000
 """Pixels the autoencoder sees in one call: two pictures of 768 x 960. Peak memory grows with it."""
 
@@ -54,7 +53,7 @@ def decode_latents(vae: Any, latents: torch.Tensor, factor: int) -> list[FloatAr
     pixels = latents.shape[2] * latents.shape[3] * factor**2
     at_once = max(1, PIXELS_PER_CALL // pixels)
     pictures: list[FloatArray] = []
-    for part in latents.to(vae.dtype).split(at_once):
+    for part in torch.split(latents.to(vae.dtype), at_once):
         decoded = vae.decode(part / vae.config.scaling_factor).sample
         pictures.extend(decoded.float().movedim(1, -1).cpu().numpy())
     return pictures

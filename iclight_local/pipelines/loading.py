@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,14 @@ from safetensors import safe_open
 from iclight_local.checkpoints import check_base, check_offsets_fit, offsets_model, read_header
 from iclight_local.errors import WeightsError
 from iclight_local.request import ModelName
+
+MODEL_OF_WIDTH: dict[int, ModelName] = {2: "fc", 3: "fbc"}
+"""The model of a UNet whose input is so many times as wide as the latents; fcon has fc's width."""
+HUB_ARGUMENTS = (
+    "cache_dir", "force_download", "proxies", "local_files_only", "token", "revision", "variant",
+    "use_safetensors", "low_cpu_mem_usage",
+)  # fmt: skip
+"""Arguments of ``from_pretrained`` that say where files are and how they are read."""
 
 
 def default_scheduler() -> DPMSolverMultistepScheduler:
@@ -26,8 +35,10 @@ def default_scheduler() -> DPMSolverMultistepScheduler:
     )
 
 
-def check_pair(base: Path, iclight: Path, model: ModelName | None) -> ModelName:
+def check_pair(base: Path, iclight: Path, model: ModelName | None) -> ModelName | None:
     """Check that a file of offsets is of the asked model and that its base is of the right family.
+
+    A base that is no folder on disk (a repository on the hub) is checked by its shapes once it is loaded.
 
     Returns:
         The model the file holds.
@@ -35,17 +46,17 @@ def check_pair(base: Path, iclight: Path, model: ModelName | None) -> ModelName:
     Raises:
         WeightsError: one sentence that says what was found and what was needed.
     """
-    latent_channels = check_base(base)
-    found = offsets_model(read_header(iclight), latent_channels)
-    if model is not None and model != found and (model == "fbc" or found == "fbc"):
+    if not base.is_dir():
+        return model
+    found = offsets_model(read_header(iclight), check_base(base))
+    if model is not None and model != found and "fbc" in (model, found):
         raise WeightsError(
-            f"{iclight.name} holds model {found} and {model} was asked for: "
-            f"give a file of {model}, or --model {found}."
+            f"{iclight.name} holds model {found} and {model} was asked for: give a file of {model}, or ask for {found}."
         )
     return found if model is None else model
 
 
-def load_merged_unet(base: str, iclight: Path, latent_channels: int, **hub: Any) -> UNet2DConditionModel:
+def load_merged_unet(base: str, iclight: Path, options: Mapping[str, Any]) -> UNet2DConditionModel:
     """Load a base UNet, widen its ``conv_in`` with zeros and add the offsets key by key, in float32.
 
     The offsets are read one tensor at a time, so that the peak memory is that of the base UNet.
@@ -53,17 +64,16 @@ def load_merged_unet(base: str, iclight: Path, latent_channels: int, **hub: Any)
     Args:
         base: a diffusers folder, or a repository on the hub.
         iclight: the file of offsets.
-        latent_channels: channels of the base's latents.
-        **hub: handed to ``UNet2DConditionModel.from_pretrained``.
+        options: arguments of ``DiffusionPipeline.from_pretrained``; those about files are handed on.
 
     Raises:
         WeightsError: the two do not fit.
     """
     header = read_header(iclight)
-    in_channels = header.tensors["conv_in.weight"].shape[1]
-    unet = UNet2DConditionModel.from_pretrained(base, subfolder="unet", torch_dtype=torch.float32, **hub)
+    hub = {key: options[key] for key in HUB_ARGUMENTS if key in options}
+    unet = UNet2DConditionModel.from_pretrained(base, subfolder="unet", **hub).to(torch.float32)
     check_offsets_fit(header, {key: tuple(value.shape) for key, value in unet.state_dict().items()})
-    _widen(unet, in_channels, latent_channels)
+    _widen(unet, header.tensors["conv_in.weight"].shape[1])
     state = unet.state_dict()
     with torch.no_grad(), safe_open(iclight, framework="pt") as offsets:
         for key in header.tensors:
@@ -71,13 +81,25 @@ def load_merged_unet(base: str, iclight: Path, latent_channels: int, **hub: Any)
     return unet
 
 
-def _widen(unet: UNet2DConditionModel, in_channels: int, latent_channels: int) -> None:
+def dtype_of(name: str, dtype: torch.dtype | Mapping[str, torch.dtype] | None) -> torch.dtype:
+    """The precision a component is wanted in; where float16 was asked for all, the autoencoder is bfloat16."""
+    if isinstance(dtype, Mapping):
+        return dtype.get(name, dtype.get("default", torch.float32))
+    if dtype is None:
+        return torch.float32
+    return torch.bfloat16 if name == "vae" and dtype == torch.float16 else dtype
+
+
+def cast(module: torch.nn.Module, dtype: torch.dtype) -> None:
+    """Cast a component as torch does; diffusers' own ``to`` warns of modules kept in float32, of which it has none."""
+    torch.nn.Module.to(module, dtype=dtype)
+
+
+def _widen(unet: UNet2DConditionModel, in_channels: int) -> None:
     """Give ``conv_in`` zeroed weights for the channels of the condition."""
     old = unet.conv_in
+    extra = torch.zeros_like(old.weight[:, :1]).repeat(1, in_channels - old.in_channels, 1, 1)
     new = torch.nn.Conv2d(in_channels, old.out_channels, old.kernel_size, old.stride, old.padding)
-    with torch.no_grad():
-        new.weight.zero_()
-        new.weight[:, :latent_channels].copy_(old.weight)
-        new.bias.copy_(old.bias)
-    unet.conv_in = new.to(old.weight.dtype)
+    new.load_state_dict({"weight": torch.cat([old.weight, extra], dim=1), "bias": old.bias})
+    unet.conv_in = new
     unet.register_to_config(in_channels=in_channels)

@@ -45,10 +45,8 @@ def choose_placement(device: str = "auto", precision: Precision = "auto") -> Pla
         Unsupported: the device is not there, or cannot run the precision.
     """
     chosen = _device(device)
-    if precision == "auto":
-        dtype = torch.float32 if chosen.type == "cpu" else torch.float16
-    else:
-        dtype = _DTYPES[precision]
+    own = torch.float32 if chosen.type == "cpu" else torch.float16
+    dtype = own if precision == "auto" else _DTYPES[precision]
     if chosen.type == "cpu" and dtype == torch.float16:
         raise Unsupported("Precision fp16 was asked for on the CPU, which computes in fp32 (or bf16).")
     if chosen.type == "cpu" and dtype == torch.bfloat16 and not cpu_has_bf16():
@@ -72,9 +70,12 @@ def cpu_has_bf16() -> bool:
 
 def place(pipe: Any, placement: Placement) -> None:
     """Move a pipeline's models to where ``placement`` wants them, one at a time."""
-    for name in ("text_encoder", "unet"):
-        getattr(pipe, name).to(device=placement.device, dtype=placement.dtype)
-    pipe.vae.to(device=placement.device, dtype=placement.vae_dtype)
+    for module, dtype in (
+        (pipe.text_encoder, placement.dtype),
+        (pipe.unet, placement.dtype),
+        (pipe.vae, placement.vae_dtype),
+    ):
+        torch.nn.Module.to(module, device=placement.device, dtype=dtype)
 
 
 def _device(name: str) -> torch.device:

@@ -34,7 +34,8 @@ def encode_text(tokenizer: Any, text_encoder: Any, text: str, device: torch.devi
         ``chunks x 77 x width``, in the encoder's dtype.
     """
     length = min(int(tokenizer.model_max_length), int(text_encoder.config.max_position_embeddings))
-    tokens = tokenizer(text, truncation=False, add_special_tokens=False, verbose=False)["input_ids"]
+    # A length limit that is never reached keeps the tokenizer from warning of texts beyond one chunk.
+    tokens = tokenizer(text, truncation=False, add_special_tokens=False, max_length=10**9)["input_ids"]
     chunks = chunk_tokens(list(tokens), tokenizer.bos_token_id, tokenizer.eos_token_id, length)
     ids = torch.tensor(chunks, dtype=torch.int64, device=device)
     embeddings: torch.Tensor = text_encoder(ids).last_hidden_state

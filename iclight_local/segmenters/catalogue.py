@@ -52,9 +52,7 @@ _ALL = (
         "any subject, 1024x1024, fine edges; the small one of the BiRefNet family",
         "BiRefNet-general-bb_swin_v1_tiny-epoch_232.onnx",
     ),
-    Model(
-        "birefnet-general", _MIT, "yes", "any subject, 1024x1024, finest edges; 1 GB, slow", _BIREFNET_ASSET
-    ),
+    Model("birefnet-general", _MIT, "yes", "any subject, 1024x1024, finest edges; 1 GB, slow", _BIREFNET_ASSET),
     Model(
         "birefnet-general-fp16",
         _MIT,

@@ -69,9 +69,7 @@ def _session_class(kind: str) -> Any:
         import rembg
         import rembg.sessions
     except ImportError as error:
-        raise Unsupported(
-            f"rembg cannot be loaded ({error}): pip install 'rembg[cpu]', or give --matte."
-        ) from error
+        raise Unsupported(f"rembg cannot be loaded ({error}): pip install 'rembg[cpu]', or give --matte.") from error
     classes = {found.name(): found for found in rembg.sessions.sessions_class}
     if kind not in classes:
         raise Unsupported(f"rembg {rembg.__version__} does not know '{kind}': pip install --upgrade rembg.")

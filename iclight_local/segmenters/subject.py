@@ -51,18 +51,12 @@ def require_subject(probability: npt.NDArray[np.float32], name: str) -> None:
     """
     peak = float(probability.max())
     if peak < SUBJECT:
-        raise NoSubject(
-            f"{name} found no subject in the picture (its strongest pixel is {peak:.0%} sure): {_CURE}."
-        )
+        raise NoSubject(f"{name} found no subject in the picture (its strongest pixel is {peak:.0%} sure): {_CURE}.")
     if peak - float(probability.min()) < _GREY_LEVEL:
-        raise NoSubject(
-            f"{name} found no subject in the picture (none stands out, all is {peak:.0%} sure): {_CURE}."
-        )
+        raise NoSubject(f"{name} found no subject in the picture (none stands out, all is {peak:.0%} sure): {_CURE}.")
     area = float((probability >= SUBJECT).mean())
     if area < SMALLEST_AREA:
-        raise NoSubject(
-            f"{name} found no subject in the picture (only {area:.3%} of it stands out, a speck): {_CURE}."
-        )
+        raise NoSubject(f"{name} found no subject in the picture (only {area:.3%} of it stands out, a speck): {_CURE}.")
 
 
 class JudgedSession:

@@ -103,11 +103,11 @@ def test_the_comparison_writes_everything_it_measured(tmp_path):
     assert set(result) == {"schema", "experiment", "environment", "cold", "steady", "memory", "difference"}
     assert result["experiment"]["width"] == 64
     assert result["environment"]["packages"]["torch"]
-    assert {side: len(values) for side, values in result["steady"]["seconds"].items()} == {
-        "iclight_local": 2,
-        "plain": 2,
-    }
-    assert result["steady"]["ratio_median"] > 0
+    for name in ("wall_s", "cpu_s"):
+        measured = result["steady"][name]
+        assert [len(measured["values"][side]) for side in ("iclight_local", "plain")] == [2, 2]
+        assert len(measured["ratios"]) == 2
+        assert measured["ratio_median"] > 0
     assert result["cold"]["plain"]["total_s"] > result["cold"]["plain"]["first_s"] > 0
     assert result["memory"]["plain"]["peak_mib"] >= result["memory"]["plain"]["imported_mib"] > 0
     assert result["difference"]["levels_max"] <= 2

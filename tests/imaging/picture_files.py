@@ -37,9 +37,7 @@ def png(pixels: np.ndarray, colour_type: int, *extra: bytes) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + body + chunk(b"IEND", b"")
 
 
-def tiff(
-    pixels: np.ndarray, *, photometric: int, order: str = "<", extra: dict[int, int] | None = None
-) -> bytes:
+def tiff(pixels: np.ndarray, *, photometric: int, order: str = "<", extra: dict[int, int] | None = None) -> bytes:
     """An uncompressed TIFF of 16-bit samples written by hand."""
     height, width, samples = pixels.shape
     data = pixels.astype(order + "u2").tobytes()

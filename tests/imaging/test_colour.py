@@ -23,9 +23,7 @@ def adobe_to_srgb(colour: tuple[int, int, int]) -> np.ndarray:
     return 255 * np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
 
 
-@pytest.mark.parametrize(
-    "colour", [(255, 255, 255), (128, 128, 128), (150, 100, 80), (90, 120, 110), (0, 255, 0)]
-)
+@pytest.mark.parametrize("colour", [(255, 255, 255), (128, 128, 128), (150, 100, 80), (90, 120, 110), (0, 255, 0)])
 @pytest.mark.parametrize("kind", ["PNG", "TIFF", "WEBP"])
 def test_adobe_rgb_becomes_srgb(colour: tuple[int, int, int], kind: str) -> None:
     options = {"lossless": True} if kind == "WEBP" else {}
@@ -54,9 +52,7 @@ def test_adobe_rgb_named_by_exif_only(value: str) -> None:
 
 def test_srgb_profile_leaves_every_pixel() -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
-    assert np.array_equal(
-        decode(saved(Image.fromarray(pixels), "PNG", icc_profile=srgb_profile())).rgb, pixels
-    )
+    assert np.array_equal(decode(saved(Image.fromarray(pixels), "PNG", icc_profile=srgb_profile())).rgb, pixels)
 
 
 def test_rgb_profile_on_grey_and_palette() -> None:

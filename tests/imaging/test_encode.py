@@ -18,9 +18,7 @@ from iclight_local.imaging.encode import encode, format_for
 from iclight_local.imaging.files import decode
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (32, 48, 3), np.uint8)
-SMOOTH = np.stack([*np.meshgrid(np.arange(64) * 4, np.arange(64) * 4), np.full((64, 64), 90)], -1).astype(
-    np.uint8
-)
+SMOOTH = np.stack([*np.meshgrid(np.arange(64) * 4, np.arange(64) * 4), np.full((64, 64), 90)], -1).astype(np.uint8)
 
 
 def encoded(image: Any, output_format: str = "png", quality: int = 95, **options: Any) -> bytes:
@@ -174,9 +172,7 @@ def test_the_images_own_profile_and_exif_do_not_leak(output_format: str) -> None
 
 @pytest.mark.parametrize("output_format", ["png", "jpeg", "webp"])
 def test_the_same_picture_gives_the_same_bytes(output_format: str) -> None:
-    assert encoded(PIXELS, output_format, record={"seed": 1}) == encoded(
-        PIXELS, output_format, record={"seed": 1}
-    )
+    assert encoded(PIXELS, output_format, record={"seed": 1}) == encoded(PIXELS, output_format, record={"seed": 1})
 
 
 @pytest.mark.parametrize(("output_format", "side"), [("jpeg", 65500), ("webp", 16383)])

@@ -30,7 +30,6 @@ from iclight_local.imaging.files import decode, decode_matte
         ("CMYK", (0, 0, 0, 255), "TIFF", (0, 0, 0)),
         ("LAB", (255, 128, 128), "TIFF", (255, 255, 255)),
         ("LAB", (0, 128, 128), "TIFF", (0, 0, 0)),
-        ("YCbCr", (128, 128, 128), "TIFF", (128, 128, 128)),
     ],
 )
 def test_opaque_modes_from_files(mode: str, value: Any, kind: str, expected: tuple[int, ...]) -> None:
@@ -46,6 +45,7 @@ def test_opaque_modes_from_files(mode: str, value: Any, kind: str, expected: tup
     ("mode", "value", "expected", "alpha"),
     [
         ("HSV", (0, 255, 255), (255, 0, 0), None),
+        ("YCbCr", (76, 85, 255), (254, 0, 0), None),
         ("RGBX", (10, 20, 30, 7), (10, 20, 30), None),
         ("LAB", (255, 128, 128), (255, 255, 255), None),
         ("RGBA", (10, 20, 30, 40), (10, 20, 30), 40),

@@ -70,9 +70,7 @@ def test_a_file_that_appears_in_the_meantime_stays(
 
 
 @pytest.mark.parametrize("links", [True, False])
-def test_of_many_writers_exactly_one_wins(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: bool
-) -> None:
+def test_of_many_writers_exactly_one_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: bool) -> None:
     path = tmp_path / "out.png"
     without_links(monkeypatch, links)
     won: list[bytes] = []
@@ -112,9 +110,7 @@ def test_file_system_without_hard_links(tmp_path: Path, monkeypatch: pytest.Monk
     assert len(list(tmp_path.iterdir())) == 1
 
 
-def test_claimed_name_is_given_back_when_the_rename_fails(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_claimed_name_is_given_back_when_the_rename_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     without_links(monkeypatch, False)
 
     def fail(self: Path, target: Path) -> None:

@@ -127,9 +127,7 @@ class TestReuse:
 
         runs = []
         run = onnxruntime.InferenceSession.run
-        monkeypatch.setattr(
-            onnxruntime.InferenceSession, "run", lambda *args: runs.append(args) or run(*args)
-        )
+        monkeypatch.setattr(onnxruntime.InferenceSession, "run", lambda *args: runs.append(args) or run(*args))
         put_model(home, "u2net")
         open_segmenter("u2net").segment(bright_disc())
         assert len(runs) == 1

@@ -38,9 +38,7 @@ class TestNoSubject:
 
     def test_noise_of_logits(self, tmp_path):
         noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3)).astype(np.uint8)
-        self.refused(
-            write_brightness_net(tmp_path / "mine.onnx", Net(gain=2, threshold=3.0, logits=True)), noise
-        )
+        self.refused(write_brightness_net(tmp_path / "mine.onnx", Net(gain=2, threshold=3.0, logits=True)), noise)
 
     @pytest.mark.filterwarnings("error")
     @pytest.mark.parametrize("level", [0, 128, 255])

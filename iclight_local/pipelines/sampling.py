@@ -1,0 +1,101 @@
+"""One pass of sampling: the loop of any diffusers pipeline, with IC-Light's condition."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from diffusers.utils.torch_utils import randn_tensor
+
+from iclight_local.pipelines.items import Item
+from iclight_local.pipelines.latents import encode_pictures
+from iclight_local.plan import PassPlan
+
+if TYPE_CHECKING:
+    from iclight_local.pipelines.iclight import ICLightPipeline
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What both passes share, for ``b`` = foregrounds times images of each.
+
+    Attributes:
+        items: the foregrounds.
+        embeddings: ``b x length x width``, or ``2b`` with the negative ones first where guidance runs.
+        cfg: guidance scales, ``b x 1 x 1 x 1``.
+        generator: one generator, or one for each of the ``b`` images.
+    """
+
+    items: list[Item]
+    embeddings: torch.Tensor
+    cfg: torch.Tensor
+    generator: torch.Generator | list[torch.Generator]
+
+
+class Sampler:
+    """Runs a pass: the loop of any diffusers pipeline, with the condition concatenated behind the latents."""
+
+    def __init__(
+        self,
+        pipe: ICLightPipeline,
+        batch: Batch,
+        attention: dict[str, Any] | None,
+        after_step: Callable[[int, Any, torch.Tensor], torch.Tensor],
+    ) -> None:
+        self.pipe, self.batch, self.attention, self.after_step = pipe, batch, attention, after_step
+        accepted = inspect.signature(pipe.scheduler.step).parameters
+        self.step_arguments = {"generator": batch.generator} if "generator" in accepted else {}
+
+    def run(self, which: PassPlan, initial: torch.Tensor | None, first_step: int) -> torch.Tensor:
+        """Sample one pass from ``initial`` (None: from noise alone); latents stay float32 throughout."""
+        scheduler = self.pipe.scheduler
+        conditions = self._conditions(which)
+        latents, timesteps = self._start(which, initial, len(conditions))
+        for index, timestep in enumerate(timesteps):
+            if self.pipe.interrupt:
+                break
+            noise = self._predict(latents, conditions, timestep)
+            latents = scheduler.step(noise, timestep, latents, **self.step_arguments, return_dict=False)[0]
+            latents = self.after_step(first_step + index // scheduler.order, timestep, latents)
+        return latents
+
+    def _conditions(self, which: PassPlan) -> torch.Tensor:
+        pipe, items = self.pipe, self.batch.items
+        device = pipe._execution_device
+        each = [encode_pictures(pipe.vae, item.conditions(which), device) for item in items]
+        joined = torch.stack([latents.flatten(0, 1) for latents in each])
+        return joined.repeat_interleave(items[0].plan.number_of_images, 0)
+
+    def _start(self, which: PassPlan, initial: torch.Tensor | None, count: int) -> tuple[torch.Tensor, torch.Tensor]:
+        pipe, scheduler = self.pipe, self.pipe.scheduler
+        device = pipe._execution_device
+        scheduler.set_timesteps(which.scheduler_steps, device=device)
+        factor = pipe.vae_scale_factor
+        shape = (count, pipe.vae.config.latent_channels, which.height // factor, which.width // factor)
+        noise = randn_tensor(shape, generator=self.batch.generator, device=device, dtype=torch.float32)
+        if initial is None:
+            return noise * scheduler.init_noise_sigma, scheduler.timesteps
+        skipped = which.first_step * scheduler.order
+        timesteps = scheduler.timesteps[skipped:]
+        if hasattr(scheduler, "set_begin_index"):
+            scheduler.set_begin_index(skipped)
+        return scheduler.add_noise(initial, noise, timesteps[:1].repeat(count)), timesteps
+
+    def _predict(self, latents: torch.Tensor, conditions: torch.Tensor, timestep: Any) -> torch.Tensor:
+        unet, guided = self.pipe.unet, self.batch.items[0].plan.guided
+        scaled = self.pipe.scheduler.scale_model_input(latents, timestep)
+        wide = torch.cat([scaled, conditions], dim=1).to(unet.dtype)
+        noise: torch.Tensor = unet(
+            torch.cat([wide, wide]) if guided else wide,
+            timestep,
+            encoder_hidden_states=self.batch.embeddings.to(unet.dtype),
+            cross_attention_kwargs=self.attention,
+            return_dict=False,
+        )[0].float()
+        if not guided:
+            return noise
+        negative, positive = noise.chunk(2)
+        return negative + self.batch.cfg * (positive - negative)
