@@ -8,8 +8,17 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
+from typing import Any
 
-from iclight_local.request import Knobs, LightSource, ModelName, NoiseDevice, check_combination, resolve_model
+from iclight_local.request import (
+    Knobs,
+    LightSource,
+    ModelName,
+    NoiseDevice,
+    OutputOptions,
+    check_combination,
+    resolve_model,
+)
 
 RANDOM_SEED_BITS = 32
 """Random seeds stay short enough to be read out and typed again."""
@@ -105,6 +114,13 @@ def make_plan(knobs: Knobs, *, has_background: bool) -> RelightPlan:
         seed=random_seed() if knobs.seed is None else knobs.seed,
         noise_device=knobs.noise_device,
     )
+
+
+def executed_knobs(knobs: Knobs, plan: RelightPlan) -> dict[str, Any]:
+    """Every knob with the value that was used, those left to their defaults included: what a replay needs."""
+    values: dict[str, Any] = {name: getattr(knobs, name) for name in OutputOptions.model_fields if hasattr(knobs, name)}
+    steps = int(knobs.for_model("steps", plan.model))
+    return {**values, "model": plan.model, "steps": steps, "cfg": plan.cfg, "seed": plan.seed}
 
 
 def random_seed() -> int:

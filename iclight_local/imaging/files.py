@@ -13,7 +13,8 @@ from iclight_local.imaging.exif import kept_exif, names_adobe_rgb, orientation, 
 from iclight_local.imaging.fit import FloatArray, UInt8Array
 from iclight_local.imaging.levels import deep_greys, is_deep
 from iclight_local.imaging.opening import load_picture, open_picture
-from iclight_local.imaging.sources import ImageSource, read_source
+from iclight_local.imaging.sources import read_source
+from iclight_local.request import ImageSource
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,7 +15,8 @@ from iclight_local import __version__
 from iclight_local.errors import InvalidRequest
 from iclight_local.imaging.exif import user_comment
 from iclight_local.imaging.opening import load_picture, open_picture
-from iclight_local.imaging.sources import ImageSource, read_source
+from iclight_local.imaging.sources import read_source
+from iclight_local.request import ImageSource
 
 KEYWORD = "iclight"
 """Keyword of the PNG text chunk."""

@@ -13,16 +13,14 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
-from typing import IO, TypeAlias
+from typing import IO
 from urllib.parse import quote, unquote_to_bytes, urlsplit
 
 from PIL import Image
 
 from iclight_local import __version__
 from iclight_local.errors import InvalidRequest
-
-ImageSource: TypeAlias = str | os.PathLike[str] | bytes | Image.Image
-"""What a user may give where a picture is wanted."""
+from iclight_local.request import ImageSource
 
 URL_TIMEOUT_S = 30.0
 """Seconds without a byte before a download is given up."""

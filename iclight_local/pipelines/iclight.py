@@ -259,8 +259,9 @@ class ICLightPipeline(
         )
 
     def _encode_text(self, text: str, device: torch.device) -> torch.Tensor:
-        converted: str = self.maybe_convert_prompt(text, self.tokenizer)
-        return encode_text(self.tokenizer, self.text_encoder, converted, device)
+        if len(self.tokenizer) > self.tokenizer.vocab_size:  # textual inversion has added words
+            text = self.maybe_convert_prompt(text, self.tokenizer)
+        return encode_text(self.tokenizer, self.text_encoder, text, device)
 
     def _generators(self, items: list[Item], given: Any) -> torch.Generator | list[torch.Generator]:
         """One generator for a single foreground (as the original), else one for each image of the batch."""

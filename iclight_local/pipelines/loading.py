@@ -21,11 +21,13 @@ HUB_ARGUMENTS = (
     "use_safetensors", "low_cpu_mem_usage",
 )  # fmt: skip
 """Arguments of ``from_pretrained`` that say where files are and how they are read."""
+HUB_PARTS = 2
+"""A repository on the hub is named OWNER/NAME; any other path that is not there is a missing folder."""
 
 
 def default_scheduler() -> DPMSolverMultistepScheduler:
     """DPM++ 2M SDE Karras as the original demos build it, its beta schedule left at the default (linear)."""
-    return DPMSolverMultistepScheduler(
+    scheduler = DPMSolverMultistepScheduler(
         num_train_timesteps=1000,
         beta_start=0.00085,
         beta_end=0.012,
@@ -33,6 +35,10 @@ def default_scheduler() -> DPMSolverMultistepScheduler:
         use_karras_sigmas=True,
         steps_offset=1,
     )
+    # Not for this scheduler: DDIM, PNDM and others made from its config take these over, as from any SD1.5
+    # folder. Their own defaults are for models of pixels, and DDIM's clipping ruins latents.
+    scheduler.register_to_config(clip_sample=False, set_alpha_to_one=False, skip_prk_steps=True)
+    return scheduler
 
 
 def check_pair(base: Path, iclight: Path, model: ModelName | None) -> ModelName | None:
@@ -47,6 +53,9 @@ def check_pair(base: Path, iclight: Path, model: ModelName | None) -> ModelName 
         WeightsError: one sentence that says what was found and what was needed.
     """
     if not base.is_dir():
+        if base.is_absolute() or len(base.parts) != HUB_PARTS or base.exists():
+            what = "is a file" if base.exists() else "is not there"
+            raise WeightsError(f"{base} {what}, and a diffusers folder of an SD1.5 model was needed.")
         return model
     found = offsets_model(read_header(iclight), check_base(base))
     if model is not None and model != found and "fbc" in (model, found):
@@ -71,7 +80,7 @@ def load_merged_unet(base: str, iclight: Path, options: Mapping[str, Any]) -> UN
     """
     header = read_header(iclight)
     hub = {key: options[key] for key in HUB_ARGUMENTS if key in options}
-    unet = UNet2DConditionModel.from_pretrained(base, subfolder="unet", **hub).to(torch.float32)
+    unet = UNet2DConditionModel.from_pretrained(base, subfolder="unet", torch_dtype=torch.float32, **hub)
     check_offsets_fit(header, {key: tuple(value.shape) for key, value in unet.state_dict().items()})
     _widen(unet, header.tensors["conv_in.weight"].shape[1])
     state = unet.state_dict()

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
 
-from iclight_local.errors import Unsupported
+from iclight_local.errors import EngineError, OutOfMemory, Unsupported
+
+try:
+    import resource
+except ImportError:  # Windows has no such module.
+    resource = None  # type: ignore[assignment]
 
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 _DTYPES: dict[str, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -76,6 +84,46 @@ def place(pipe: Any, placement: Placement) -> None:
         (pipe.vae, placement.vae_dtype),
     ):
         torch.nn.Module.to(module, device=placement.device, dtype=dtype)
+
+
+def reset_peak_memory(device: torch.device) -> None:
+    """Begin to measure :func:`peak_memory` anew, where the device can."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+
+
+def peak_memory(device: torch.device) -> int:
+    """Largest memory in bytes: of the device since the reset on CUDA, else of this process since its start."""
+    if device.type == "cuda":
+        return int(torch.cuda.max_memory_allocated(device))
+    # Kilobytes on Linux, bytes on macOS.
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit if resource is not None else 0
+
+
+@contextlib.contextmanager
+def device_errors(placement: Placement) -> Iterator[None]:
+    """Turn a failing device's errors into the house's.
+
+    Raises:
+        OutOfMemory: the device's memory did not suffice.
+        EngineError: the device failed.
+    """
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise OutOfMemory(_out_of_memory(placement)) from error
+    except RuntimeError as error:
+        if "allocate memory" in str(error) or "out of memory" in str(error):
+            raise OutOfMemory(_out_of_memory(placement)) from error
+        raise EngineError(f"The device {placement.device} failed: {str(error).splitlines()[0]}") from error
+
+
+def _out_of_memory(placement: Placement) -> str:
+    return (
+        f"The memory of {placement.device} did not suffice: use a smaller --width, --height or --highres-scale, "
+        "fewer images at once, or --device cpu."
+    )
 
 
 def _device(name: str) -> torch.device:

@@ -59,7 +59,8 @@ class Sampler:
                 break
             noise = self._predict(latents, conditions, timestep)
             latents = scheduler.step(noise, timestep, latents, **self.step_arguments, return_dict=False)[0]
-            latents = self.after_step(first_step + index // scheduler.order, timestep, latents)
+            if (index + 1) % scheduler.order == 0 or index + 1 == len(timesteps):
+                latents = self.after_step(first_step + index // scheduler.order, timestep, latents)
         return latents
 
     def _conditions(self, which: PassPlan) -> torch.Tensor:

@@ -1,0 +1,46 @@
+"""The only place that chooses which engine does the work."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from iclight_local.engines.base import Engine
+from iclight_local.settings import Settings, load_settings
+from iclight_local.store.bundles import find_bundle
+
+
+def open_engine(**overrides: Any) -> Engine:
+    """Open the engine that the owner's settings ask for.
+
+    Args:
+        **overrides: settings that win over the environment and the file (see
+            :class:`iclight_local.settings.Settings`): ``weights``, ``device``, ``segmenter``, …
+
+    Returns:
+        An engine; ``engine.relight(RelightRequest(...))`` relights a picture.
+
+    Raises:
+        InvalidRequest: a bad setting.
+        WeightsError: the weights are not there.
+        Unsupported: the device is not there.
+    """
+    return engine_from(load_settings(overrides))
+
+
+def engine_from(settings: Settings) -> Engine:
+    """Open the engine of already read settings; raises as :func:`open_engine` does."""
+    bundle = find_bundle(settings.weights, settings.home)
+    # Torch is imported here and not before: finding weights and reading settings do without it.
+    from iclight_local.engines.local import LocalEngine, LocalOptions
+
+    return LocalEngine(
+        LocalOptions(
+            bundle=bundle,
+            home=settings.home,
+            device=settings.device,
+            precision=settings.precision,
+            segmenter=settings.segmenter,
+            allow_noncommercial=settings.allow_noncommercial,
+            offline=settings.offline,
+        )
+    )

@@ -1,0 +1,1 @@
+"""What relights: the same two methods, whoever does the work."""

@@ -1,0 +1,98 @@
+"""From a request's pictures to a subject with a soft matte."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from iclight_local.errors import InvalidRequest, NoSubject
+from iclight_local.imaging.files import Picture, decode, decode_matte
+from iclight_local.imaging.fit import FloatArray, UInt8Array
+from iclight_local.imaging.matte import composite_on_grey
+from iclight_local.request import ImageSource, RelightRequest
+from iclight_local.segmenters.base import Segmenter
+
+OPAQUE_ALPHA = (
+    "The picture's alpha channel is opaque everywhere, so the whole picture counts as the subject: "
+    "remove the channel to have the subject cut out, or give --matte."
+)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A decoded subject.
+
+    Attributes:
+        picture: the decoded picture.
+        matte: float32 in 0..1, H x W.
+        matte_source: ``given``, ``alpha``, or the segmenter's name.
+        background: uint8, H x W x 3, or None.
+        background_sha256: hash of the background's file, or None.
+        warnings: one sentence each.
+    """
+
+    picture: Picture
+    matte: FloatArray
+    matte_source: str
+    background: UInt8Array | None
+    background_sha256: str | None
+    warnings: tuple[str, ...]
+
+
+def decode_subject(request: RelightRequest, open_segmenter: Callable[[], Segmenter], *, offline: bool) -> Subject:
+    """Decode a request's pictures and find the subject.
+
+    A given matte wins over the picture's own alpha channel, and that over segmentation.
+
+    Args:
+        request: the request.
+        open_segmenter: called only where the picture has to be segmented.
+        offline: refuse pictures by URL.
+
+    Raises:
+        InvalidRequest: a picture cannot be read, or the matte has another size.
+        NoSubject: the matte is empty, or the segmenter found nothing.
+    """
+    picture = decode(request.subject_image, offline=offline)
+    background = None if request.background_image is None else decode(request.background_image, offline=offline)
+    warnings: tuple[str, ...] = ()
+    if request.matte is not None:
+        matte, source = _given_matte(request.matte, picture, offline=offline), "given"
+    elif picture.alpha is not None:
+        matte, source = picture.alpha.astype(np.float32) / np.float32(255), "alpha"
+        if matte.min() == 1:
+            warnings = (OPAQUE_ALPHA,)
+    else:
+        segmenter = open_segmenter()
+        matte, source = segmenter.segment(picture.rgb), segmenter.name
+    if not matte.any():
+        what = "The matte" if source == "given" else "The picture's alpha channel"
+        raise NoSubject(f"{what} is empty, so there is no subject to relight: give a matte with white on the subject.")
+    return Subject(
+        picture=picture,
+        matte=matte,
+        matte_source=source,
+        background=None if background is None else _flat(background),
+        background_sha256=None if background is None else background.sha256,
+        warnings=warnings,
+    )
+
+
+def _given_matte(source: ImageSource, picture: Picture, *, offline: bool) -> FloatArray:
+    matte = decode_matte(source, offline=offline)
+    height, width = matte.shape
+    if (width, height) != picture.size:
+        raise InvalidRequest(
+            f"The matte is {width}x{height} and the picture {picture.size[0]}x{picture.size[1]}: "
+            "a matte of the picture's size (after its EXIF rotation) is needed."
+        )
+    return matte
+
+
+def _flat(background: Picture) -> UInt8Array:
+    """A background without its transparency: what is transparent becomes the grey that says nothing."""
+    if background.alpha is None:
+        return background.rgb
+    return composite_on_grey(background.rgb, background.alpha.astype(np.float32) / np.float32(255))

@@ -1,0 +1,75 @@
+"""What came back from an engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import PIL.Image
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is.
+
+    Attributes:
+        stage: what runs now: ``load``, ``segment``, ``lowres`` or ``highres``.
+        step: sampling steps done, both passes together.
+        steps: sampling steps in all.
+    """
+
+    stage: str
+    step: int
+    steps: int
+
+
+ProgressCallback = Callable[[Progress], None]
+"""Called as a run goes on; raising :class:`~iclight_local.errors.Cancelled` in it stops the run at once."""
+
+
+@dataclass(frozen=True)
+class RelightResult:
+    """The relit pictures of one request, and how they came about.
+
+    Attributes:
+        images: RGB, ``number_of_images`` of them.
+        seed: the seed that was used; one generator serves all images.
+        record: the executed request, the seed, the hashes of the inputs and the weights, the engine and
+            the versions, as plain JSON values.
+        engine: name of the engine that made it.
+        timings: seconds by stage (``decode``, ``segment``, ``load``, ``lowres``, ``highres``).
+        peak_memory: bytes; on CUDA of the device during the run, else of this process so far.
+        warnings: one sentence each.
+        exif: the subject's EXIF that stays true for the result.
+    """
+
+    images: list[PIL.Image.Image]
+    seed: int
+    record: Mapping[str, Any]
+    engine: str
+    timings: Mapping[str, float] = field(default_factory=dict)
+    peak_memory: int = 0
+    warnings: tuple[str, ...] = ()
+    exif: bytes | None = None
+
+    def record_of(self, index: int) -> dict[str, Any]:
+        """The record of one of the images."""
+        return {**self.record, "image": index}
+
+
+@dataclass(frozen=True)
+class NormalsResult:
+    """A normal map, and how it came about.
+
+    Attributes:
+        normal: RGB; red to the right, green up, blue to the viewer, 127.5 is zero.
+        ratios: each light over the mean of all four, by side.
+        relit: the subject lit from each side.
+        run: seed, record, timings, warnings; its ``images`` hold the normal map alone.
+    """
+
+    normal: PIL.Image.Image
+    ratios: Mapping[str, PIL.Image.Image]
+    relit: Mapping[str, PIL.Image.Image]
+    run: RelightResult

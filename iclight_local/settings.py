@@ -1,0 +1,80 @@
+"""The owner's settings: environment variables and one optional file, read in this one place."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from iclight_local.errors import InvalidRequest
+from iclight_local.segmenters.catalogue import DEFAULT as DEFAULT_SEGMENTER
+
+PREFIX = "ICLIGHT_"
+CONFIG_FILE = "config.toml"
+
+
+class Settings(BaseModel):
+    """How this machine runs the engine; each has an environment variable ``ICLIGHT_<NAME>``.
+
+    The file ``config.toml`` in ``home`` holds the same names in small letters; the environment wins over
+    it, and a command line option over both.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    home: Path = Field(Path("~/.iclight"), description="Folder of weights, cache and config.toml.")
+    weights: str | None = Field(
+        None,
+        description="Bundle of weights: a name or a folder.",
+        json_schema_extra={"default_text": "sd15 if it is there, else mini"},
+    )
+    device: str = Field("auto", description="auto, cpu, mps, cuda or cuda:N.")
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
+        "auto", description="auto is fp16 on CUDA and MPS and fp32 on the CPU."
+    )
+    segmenter: str = Field(
+        DEFAULT_SEGMENTER, description="rembg model, or an ONNX file of one's own, that cuts the subject out."
+    )
+    allow_noncommercial: bool = Field(False, description="Allow segmenters whose licence forbids commercial use.")
+    offline: bool = Field(False, description="Fetch nothing at all, pictures by URL included.")
+
+
+def load_settings(overrides: Mapping[str, Any] | None = None, environ: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings.
+
+    Args:
+        overrides: values that win over file and environment; None values are left out.
+        environ: the environment; by default the process's own.
+
+    Raises:
+        InvalidRequest: an unknown name or a bad value, with where it stands.
+    """
+    env = os.environ if environ is None else environ
+    given = {name: value for name, value in (overrides or {}).items() if value is not None}
+    from_env = {name: env[key] for name in Settings.model_fields if env.get(key := PREFIX + name.upper())}
+    home = Path(given.get("home", from_env.get("home", Settings.model_fields["home"].default))).expanduser()
+    values = {**_from_file(home / CONFIG_FILE), **from_env, **given, "home": home}
+    try:
+        return Settings(**values)
+    except ValidationError as error:
+        fault = error.errors()[0]
+        name = str(fault["loc"][0])
+        if fault["type"] == "extra_forbidden":
+            raise InvalidRequest(
+                f"There is no setting {name}: the settings are {', '.join(Settings.model_fields)}."
+            ) from None
+        source = f"{PREFIX}{name.upper()}" if name in from_env else f"the setting {name}"
+        raise InvalidRequest(f"{source} is {fault['input']!r}: {Settings.model_fields[name].description}") from None
+
+
+def _from_file(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    try:
+        return tomllib.loads(path.read_text())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InvalidRequest(f"{path} is no valid TOML ({error}): mend or remove it.") from None

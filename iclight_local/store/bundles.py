@@ -1,0 +1,120 @@
+"""Bundles of weights: a base and the offsets beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import get_args
+
+from iclight_local.checkpoints import check_base
+from iclight_local.errors import WeightsError
+from iclight_local.request import ModelName
+
+REAL, EMBEDDED = "sd15", "mini"
+"""The bundles that are looked for when none is named: the real weights, then the package's own miniature."""
+PACKAGED = Path(__file__).parent.parent / "_weights"
+"""Where a wheel carries the bundles that are part of the package."""
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A folder with ``base/`` (a diffusers SD1.5 folder) and ``iclight_sd15_{fc,fcon,fbc}.safetensors``.
+
+    Attributes:
+        name: the folder's name.
+        path: the folder.
+    """
+
+    name: str
+    path: Path
+
+    @property
+    def base(self) -> Path:
+        """The diffusers folder of the base."""
+        return self.path / "base"
+
+    @property
+    def models(self) -> tuple[ModelName, ...]:
+        """The models whose offsets are there, told from the files' names."""
+        return tuple(model for model in get_args(ModelName) if offsets_path(self.path, model).is_file())
+
+    def offsets(self, model: ModelName) -> Path:
+        """The file of a model's offsets.
+
+        Raises:
+            WeightsError: the bundle has no such model.
+        """
+        path = offsets_path(self.path, model)
+        if not path.is_file():
+            has = f"has {', '.join(self.models)}" if self.models else "has no model at all"
+            raise WeightsError(
+                f"The bundle {self.path} {has}, and model {model} was asked for: put {path.name} beside base/, "
+                f"or ask for another model with --model."
+            )
+        return path
+
+    def files(self, model: ModelName) -> Iterator[Path]:
+        """Every file of weights that relighting with ``model`` reads."""
+        for part in ("unet", "vae", "text_encoder"):
+            yield from sorted((self.base / part).glob("*.safetensors"))
+        yield self.offsets(model)
+
+
+def offsets_path(folder: Path, model: ModelName) -> Path:
+    """Where a bundle keeps a model's offsets."""
+    return folder / f"iclight_sd15_{model}.safetensors"
+
+
+def bundle_folders(home: Path) -> list[Path]:
+    """The folders whose subfolders are bundles: the user's, then the package's."""
+    return [home / "weights", PACKAGED]
+
+
+def list_bundles(home: Path) -> list[Bundle]:
+    """Every bundle in the known folders, by name."""
+    found = {}
+    for folder in reversed(bundle_folders(home)):
+        for path in sorted(folder.glob("*/base")) if folder.is_dir() else []:
+            found[path.parent.name] = Bundle(path.parent.name, path.parent)
+    return sorted(found.values(), key=lambda bundle: bundle.name)
+
+
+def find_bundle(name: str | None, home: Path) -> Bundle:
+    """Find a bundle by its name or its folder; without a name the real weights, else the embedded ones.
+
+    Raises:
+        WeightsError: there is none; the sentence says where was looked and what to do.
+    """
+    known = {bundle.name: bundle for bundle in list_bundles(home)}
+    if name is None:
+        for candidate in (REAL, EMBEDDED):
+            if candidate in known:
+                return known[candidate]
+        raise WeightsError(
+            f"No weights were found: put a bundle (base/ and iclight_sd15_fc.safetensors) into "
+            f"{home / 'weights' / REAL}, or name its folder with --weights DIR."
+        )
+    if name in known:
+        return known[name]
+    path = Path(name).expanduser()
+    if not path.is_dir():
+        there = f"known names: {', '.join(known)}" if known else f"no bundle is in {home / 'weights'}"
+        raise WeightsError(
+            f"There is no bundle of weights {name} ({there}): name a bundle's folder with --weights DIR."
+        )
+    if not (path / "base").is_dir():
+        raise WeightsError(
+            f"{path} is no bundle of weights: it needs base/ (a diffusers folder of an SD1.5 model) and "
+            "iclight_sd15_fc.safetensors, _fcon or _fbc beside it."
+        )
+    return Bundle(path.resolve().name, path)
+
+
+def check_bundle(bundle: Bundle) -> str | None:
+    """What is wrong with a bundle, as a sentence; None where nothing is."""
+    try:
+        check_base(bundle.base)
+    except WeightsError as error:
+        return str(error)
+    return None if bundle.models else f"{bundle.path} holds no iclight_sd15_*.safetensors."
