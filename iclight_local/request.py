@@ -224,7 +224,7 @@ def _fault(cls: type[BaseModel], name: str, fault: Mapping[str, Any]) -> str:
 
 
 def _shown(value: object) -> str:
-    text = repr(value) if isinstance(value, str) else str(value)
+    text = str(value) if value != "" else "empty"
     return text if len(text) <= 60 else text[:57] + "..."
 
 

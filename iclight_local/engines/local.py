@@ -17,6 +17,7 @@ from iclight_local.engines.subject import Subject, decode_subject
 from iclight_local.errors import InvalidRequest
 from iclight_local.imaging.matte import composite_on_grey
 from iclight_local.pipelines.iclight import ICLightPipeline
+from iclight_local.pipelines.loading import quiet_loading
 from iclight_local.pipelines.normals import estimate_normals
 from iclight_local.pipelines.placement import (
     Placement,
@@ -126,9 +127,15 @@ class LocalEngine:
             bundle, placement = self.options.bundle, self.placement
             first = next(iter(self._pipes.values()), None)
             shared = {} if first is None else {name: getattr(first, name) for name in _SHARED}
-            pipe = ICLightPipeline.from_pretrained(
-                bundle.base, iclight=bundle.offsets(model), model=model, dtype=_dtypes(placement), **_LOCAL, **shared
-            )
+            with quiet_loading():
+                pipe = ICLightPipeline.from_pretrained(
+                    bundle.base,
+                    iclight=bundle.offsets(model),
+                    model=model,
+                    dtype=_dtypes(placement),
+                    local_files_only=True,
+                    **shared,
+                )
             place(pipe, placement)
             pipe.set_progress_bar_config(disable=True)
             self._pipes[model] = pipe
@@ -136,7 +143,6 @@ class LocalEngine:
 
 
 _SHARED = ("vae", "text_encoder", "tokenizer")
-_LOCAL = {"local_files_only": True}
 
 
 def _dtypes(placement: Placement) -> dict[str, Any]:

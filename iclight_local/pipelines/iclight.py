@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,13 +30,12 @@ from iclight_local.pipelines.loading import (
     load_merged_unet,
 )
 from iclight_local.pipelines.placement import vae_dtype
-from iclight_local.pipelines.sampling import Batch, Sampler
+from iclight_local.pipelines.sampling import Batch, Sampler, StepCallback
 from iclight_local.pipelines.text import balance, encode_text, stack
 from iclight_local.plan import PassPlan
 from iclight_local.request import Knobs, ModelName
 
 Picture = Image.Image | UInt8Array
-StepCallback = Callable[["ICLightPipeline", int, int, dict[str, Any]], dict[str, Any]]
 
 
 @dataclass
@@ -203,19 +201,10 @@ class ICLightPipeline(
         self._interrupt = False
         self._num_timesteps = plan.steps
         with self.progress_bar(total=plan.steps) as bar:
-
-            def after_step(step: int, timestep: Any, latents: torch.Tensor) -> torch.Tensor:
-                bar.update()
-                if callback_on_step_end is None:
-                    return latents
-                changed = callback_on_step_end(self, step, timestep, {"latents": latents})
-                return changed.get("latents", latents) if changed is not None else latents
-
-            sampler = Sampler(self, batch, attention, after_step)
-            latents = sampler.run(plan.lowres, self._initial_latents(batch), 0)
+            sampler = Sampler(self, batch, attention, callback_on_step_end, bar)
+            latents = sampler.run(plan.lowres, self._initial_latents(batch))
             if not self._interrupt:
-                enlarged = self._enlarge(latents, plan.highres)
-                latents = sampler.run(plan.highres, enlarged, plan.lowres.steps)
+                latents = sampler.run(plan.highres, self._enlarge(latents, plan.highres))
         images = self._finish(latents, output_type)
         self.maybe_free_model_hooks()
         return ICLightPipelineOutput(images=images, seeds=[item.plan.seed for item in items])

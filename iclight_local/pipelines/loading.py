@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import diffusers
 import torch
+import transformers
 from diffusers import DPMSolverMultistepScheduler, UNet2DConditionModel
 from safetensors import safe_open
 
@@ -97,6 +100,21 @@ def dtype_of(name: str, dtype: torch.dtype | Mapping[str, torch.dtype] | None) -
     if dtype is None:
         return torch.float32
     return torch.bfloat16 if name == "vae" and dtype == torch.float16 else dtype
+
+
+@contextlib.contextmanager
+def quiet_loading() -> Iterator[None]:
+    """Keep diffusers' and transformers' loading bars off the terminal for the length of a block."""
+    libraries = (diffusers.utils.logging, transformers.utils.logging)
+    were_on = [library.is_progress_bar_enabled() for library in libraries]
+    for library in libraries:
+        library.disable_progress_bar()
+    try:
+        yield
+    finally:
+        for library, was_on in zip(libraries, were_on, strict=True):
+            if was_on:
+                library.enable_progress_bar()
 
 
 def cast(module: torch.nn.Module, dtype: torch.dtype) -> None:

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from iclight_local.pipelines.iclight import ICLightPipeline
 
 
+StepCallback = Callable[["ICLightPipeline", int, Any, dict[str, Any]], dict[str, Any]]
+"""``callback_on_step_end(pipe, step, timestep, {"latents": ...})``; what it returns is taken over."""
+
+
 @dataclass(frozen=True)
 class Batch:
     """What both passes share, for ``b`` = foregrounds times images of each.
@@ -36,20 +40,30 @@ class Batch:
 
 
 class Sampler:
-    """Runs a pass: the loop of any diffusers pipeline, with the condition concatenated behind the latents."""
+    """Runs passes: the loop of any diffusers pipeline, with the condition concatenated behind the latents.
+
+    Args:
+        pipe: the pipeline whose models and scheduler run.
+        batch: what both passes share.
+        attention: ``cross_attention_kwargs`` of the UNet, or None.
+        callback: called after each step, or None.
+        bar: progress bar, moved on by each step.
+    """
 
     def __init__(
         self,
         pipe: ICLightPipeline,
         batch: Batch,
         attention: dict[str, Any] | None,
-        after_step: Callable[[int, Any, torch.Tensor], torch.Tensor],
+        callback: StepCallback | None,
+        bar: Any,
     ) -> None:
-        self.pipe, self.batch, self.attention, self.after_step = pipe, batch, attention, after_step
+        self.pipe, self.batch, self.attention, self.callback, self.bar = pipe, batch, attention, callback, bar
+        self.steps_done = 0
         accepted = inspect.signature(pipe.scheduler.step).parameters
         self.step_arguments = {"generator": batch.generator} if "generator" in accepted else {}
 
-    def run(self, which: PassPlan, initial: torch.Tensor | None, first_step: int) -> torch.Tensor:
+    def run(self, which: PassPlan, initial: torch.Tensor | None) -> torch.Tensor:
         """Sample one pass from ``initial`` (None: from noise alone); latents stay float32 throughout."""
         scheduler = self.pipe.scheduler
         conditions = self._conditions(which)
@@ -59,9 +73,19 @@ class Sampler:
                 break
             noise = self._predict(latents, conditions, timestep)
             latents = scheduler.step(noise, timestep, latents, **self.step_arguments, return_dict=False)[0]
+            # A second-order scheduler calls the UNet twice for one step.
             if (index + 1) % scheduler.order == 0 or index + 1 == len(timesteps):
-                latents = self.after_step(first_step + index // scheduler.order, timestep, latents)
+                latents = self._after_step(timestep, latents)
         return latents
+
+    def _after_step(self, timestep: Any, latents: torch.Tensor) -> torch.Tensor:
+        self.bar.update()
+        step, self.steps_done = self.steps_done, self.steps_done + 1
+        if self.callback is None:
+            return latents
+        changed = self.callback(self.pipe, step, timestep, {"latents": latents})
+        taken: torch.Tensor = changed.get("latents", latents) if changed is not None else latents
+        return taken
 
     def _conditions(self, which: PassPlan) -> torch.Tensor:
         pipe, items = self.pipe, self.batch.items

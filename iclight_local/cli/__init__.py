@@ -1,0 +1,80 @@
+"""The command line: every command builds a request, hands it to an engine and shows the result."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from iclight_local.cli.parser import Parser, UsageError, make_parser
+from iclight_local.errors import Cancelled, ICLightError
+
+COMMANDS = ("relight", "normals", "inspect", "weights", "doctor")
+"""Each is a module of this package with ``SUMMARY``, ``add_arguments`` and ``run``."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command.
+
+    Args:
+        arguments: what follows ``iclight``; by default the process's own.
+
+    Returns:
+        0 done, 1 it failed, 2 the request is wrong, 130 interrupted.
+    """
+    _quiet_libraries()
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    as_json = "--json" in given
+    try:
+        parser = _parser()
+        parsed = parser.parse_args(given)
+        return int(parsed.run(parsed))
+    except KeyboardInterrupt:
+        return _failed(Cancelled("Stopped; nothing was written."), as_json)
+    except UsageError as error:
+        return _failed(error, as_json)
+    except ICLightError as error:
+        return _failed(error, as_json)
+    except BrokenPipeError:
+        # Whoever read the output has gone; a second failure while Python flushes it at exit is of no use.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def command_summary(name: str) -> str:
+    """What a command does, in one sentence."""
+    return str(import_module(f"iclight_local.cli.{name}").SUMMARY)
+
+
+def _parser() -> Parser:
+    parser = make_parser(
+        "iclight", "Relight pictures on this machine with IC-Light.", epilog="iclight COMMAND --help shows its options."
+    )
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=Parser)
+    for name in COMMANDS:
+        module = import_module(f"iclight_local.cli.{name}")
+        command = commands.add_parser(name, help=module.SUMMARY, description=module.SUMMARY, allow_abbrev=False)
+        module.add_arguments(command)
+        command.set_defaults(run=module.run)
+    return parser
+
+
+def _failed(error: ICLightError, as_json: bool) -> int:
+    from iclight_local.cli.output import print_json
+
+    if as_json:
+        print_json({"error": {"type": type(error).__name__, "message": str(error)}})
+    print(f"iclight: {error}", file=sys.stderr)
+    return error.exit_status
+
+
+def _quiet_libraries() -> None:
+    """Keep the libraries' advice to developers off the terminal; the house's own notices stay."""
+    for name in ("TRANSFORMERS_VERBOSITY", "DIFFUSERS_VERBOSITY"):
+        os.environ.setdefault(name, "error")
+    for name in ("HF_HUB_DISABLE_PROGRESS_BARS", "HF_HUB_DISABLE_TELEMETRY", "HF_HUB_OFFLINE"):
+        os.environ.setdefault(name, "1")
+    logging.basicConfig(format="iclight: %(message)s", level=logging.WARNING, stream=sys.stderr)
+    logging.getLogger("iclight_local").setLevel(logging.INFO)

@@ -1,0 +1,125 @@
+"""``iclight doctor``: what is here, what is missing, what to run next."""
+
+from __future__ import annotations
+
+import argparse
+import platform
+from typing import Any
+
+from iclight_local import __version__
+from iclight_local.cli.output import print_json
+from iclight_local.cli.parser import Parser, add_common, given
+from iclight_local.cli.weights import describe
+from iclight_local.engines.record import library_versions
+from iclight_local.errors import ICLightError
+from iclight_local.segmenters.catalogue import MODELS
+from iclight_local.segmenters.rembg_session import find_model, looked_in
+from iclight_local.settings import Settings, load_settings
+from iclight_local.store.bundles import bundle_folders, find_bundle, list_bundles
+
+SUMMARY = "Show versions, device, weights and segmenters, and what to run next."
+
+
+def add_arguments(parser: Parser) -> None:
+    """Declare the options."""
+    add_common(parser, "home", "weights", "device", "precision", "segmenter")
+
+
+def run(parsed: argparse.Namespace) -> int:
+    """Look at everything that a relight needs and print it; 0 where a relight can run, else 1."""
+    settings = load_settings(given(parsed, Settings))
+    report = examine(settings)
+    if parsed.json:
+        print_json(report)
+    else:
+        for line in lines(report):
+            print(line)
+    return 0 if report["ready"] else 1
+
+
+def examine(settings: Settings) -> dict[str, Any]:
+    """Everything that a relight needs, as plain JSON values."""
+    problems: list[str] = []
+    report: dict[str, Any] = {
+        "iclight_local": __version__,
+        "python": platform.python_version(),
+        "system": platform.platform(),
+        "versions": library_versions(),
+        "home": str(settings.home),
+        "device": _device(settings, problems),
+        "bundles": [describe(bundle) for bundle in list_bundles(settings.home)],
+        "weights_looked_in": [str(folder) for folder in bundle_folders(settings.home)],
+    }
+    try:
+        report["weights"] = describe(find_bundle(settings.weights, settings.home))
+        if report["weights"]["problem"] is not None:
+            problems.append(report["weights"]["problem"])
+    except ICLightError as error:
+        report["weights"] = None
+        problems.append(str(error))
+    report["ready"] = not problems
+    report["segmenters"] = _segmenters()
+    report["segmenter"] = _segmenter(settings, problems)
+    report["next"] = [*problems, *(["iclight relight PICTURE --light-source left"] if report["ready"] else [])]
+    return report
+
+
+def lines(report: dict[str, Any]) -> list[str]:
+    """The report for a reader."""
+    versions = ", ".join(f"{name} {version}" for name, version in report["versions"].items())
+    text = [
+        f"iclight-local {report['iclight_local']}, Python {report['python']}, {report['system']}",
+        f"libraries: {versions}",
+        "device: " + ", ".join(f"{name} {value}" for name, value in report["device"].items()),
+        "weights: " + (_bundle_line(report["weights"]) if report["weights"] is not None else "none"),
+    ]
+    text += [f"  also there: {_bundle_line(bundle)}" for bundle in report["bundles"] if bundle != report["weights"]]
+    text.append(f"  looked in: {', '.join(report['weights_looked_in'])}")
+    text.append(f"segmenter: {report['segmenter']}")
+    there = [f"{name} ({facts['licence']})" for name, facts in report["segmenters"].items() if facts["path"]]
+    text.append(f"  rembg models here: {', '.join(there) if there else 'none'}")
+    text.append("a relight can run" if report["ready"] else "a relight cannot run yet")
+    text += [f"next: {step}" for step in report["next"]]
+    return text
+
+
+def _device(settings: Settings, problems: list[str]) -> dict[str, str]:
+    from iclight_local.pipelines.placement import choose_placement
+
+    try:
+        return choose_placement(settings.device, settings.precision).describe()
+    except ICLightError as error:
+        problems.append(str(error))
+        return {"device": "none"}
+
+
+def _segmenters() -> dict[str, dict[str, Any]]:
+    table = {}
+    for name, model in MODELS.items():
+        path = find_model(name)
+        table[name] = {
+            "licence": model.licence,
+            "commercial": model.commercial,
+            "path": None if path is None else str(path),
+        }
+    return table
+
+
+def _segmenter(settings: Settings, problems: list[str]) -> str:
+    """The state of the segmenter in use; a missing one is a next step, not a hindrance: alpha and mattes work."""
+    name = settings.segmenter
+    if name not in MODELS:
+        return name
+    path = find_model(name)
+    if path is not None:
+        return f"{name}, {path}"
+    problems.append(
+        f'To cut subjects out of plain pictures, fetch the segmenter: python -c "import rembg; '
+        f"rembg.new_session('{name}')\"; pictures with transparency and --matte work without."
+    )
+    return f"{name}, not on this machine (looked in {', '.join(map(str, looked_in(name)))})"
+
+
+def _bundle_line(facts: dict[str, Any]) -> str:
+    state = "usable" if facts["problem"] is None else facts["problem"]
+    return f"{facts['name']} ({' '.join(facts['models'])}), {state}, {facts['path']}"

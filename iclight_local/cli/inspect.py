@@ -1,0 +1,69 @@
+"""``iclight inspect``: what a result says of itself."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from typing import Any
+
+from iclight_local.cli.output import print_json
+from iclight_local.cli.parser import Parser
+from iclight_local.imaging.metadata import read_record
+from iclight_local.request import Knobs, OutputOptions
+
+SUMMARY = "Show how a result was made: request, seed, weights and versions."
+
+
+def add_arguments(parser: Parser) -> None:
+    """Declare the options."""
+    parser.add_argument("result", metavar="RESULT", help="A picture that iclight wrote.")
+    parser.add_argument("--json", action="store_true", help="Print the record as it is stored.")
+
+
+def run(parsed: argparse.Namespace) -> int:
+    """Read the record and print it."""
+    record = read_record(parsed.result, offline=True)
+    if parsed.json:
+        print_json(record)
+        return 0
+    for line in _lines(record):
+        print(line)
+    print(f"again: {replay_command(record)}")
+    return 0
+
+
+def replay_command(record: dict[str, Any]) -> str:
+    """The command line that makes the picture again from its subject."""
+    knobs = record.get("request", {})
+    words = ["iclight", "relight", str(record.get("subject", {}).get("name", "PICTURE"))]
+    if "background" in record:
+        words += ["--background-image", "BACKGROUND"]
+    for name in Knobs.model_fields:
+        value = knobs.get(name)
+        if value is None or value == Knobs.model_fields[name].default:
+            continue
+        flag = "--" + name.replace("_", "-")
+        words += [flag] if value is True else [flag, str(value)]
+    return shlex.join(words)
+
+
+def _lines(record: dict[str, Any]) -> list[str]:
+    lines = []
+    for key, value in record.items():
+        if not isinstance(value, dict):
+            lines.append(f"{key}: {value}")
+            continue
+        hidden = OutputOptions.model_fields.keys() - Knobs.model_fields.keys()
+        lines.append(f"{key}:")
+        lines += [f"  {name}: {part}" for name, part in _flat(value) if name not in hidden]
+    return lines
+
+
+def _flat(table: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    pairs: list[tuple[str, Any]] = []
+    for name, value in table.items():
+        if isinstance(value, dict):
+            pairs += _flat(value, f"{prefix}{name} ")
+        else:
+            pairs.append((f"{prefix}{name}", value))
+    return pairs

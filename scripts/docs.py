@@ -1,0 +1,100 @@
+"""Write the generated tables into README.md, or check that they are what the code says.
+
+``python scripts/docs.py`` checks and exits with 1 where a table is stale; ``--write`` rewrites them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from pathlib import Path
+
+from iclight_local.cli import COMMANDS, command_summary
+from iclight_local.errors import ICLightError
+from iclight_local.fields import knob_fields, markdown_table
+from iclight_local.request import RelightRequest
+from iclight_local.segmenters.catalogue import DEFAULT, MODELS
+from iclight_local.settings import PREFIX, Settings
+
+README = Path(__file__).parent.parent / "README.md"
+
+
+def commands() -> str:
+    """The commands and what they do."""
+    rows = [f"| `iclight {name}` | {command_summary(name)} |" for name in COMMANDS]
+    return "\n".join(["| command | what it does |", "|---|---|", *rows]) + "\n"
+
+
+def settings() -> str:
+    """The settings, their environment variables and defaults."""
+    rows = [
+        f"| `{PREFIX}{field.name.upper()}` | `{field.flag}` | {field.default} | {field.description} |"
+        for field in knob_fields(Settings)
+    ]
+    return "\n".join(["| variable | option | default | meaning |", "|---|---|---|---|", *rows]) + "\n"
+
+
+def segmenters() -> str:
+    """The rembg models that can be used, with their licences."""
+    rows = [
+        f"| `{model.name}`{' (default)' if model.name == DEFAULT else ''} | {model.licence} | {model.commercial} "
+        f"| {model.description} |"
+        for model in MODELS.values()
+    ]
+    return "\n".join(["| model | licence | commercial use | what it is |", "|---|---|---|---|", *rows]) + "\n"
+
+
+def exit_statuses() -> str:
+    """The errors and their exit statuses."""
+    rows, queue = [], [ICLightError]
+    while queue:
+        error = queue.pop(0)
+        queue = [*error.__subclasses__(), *queue]
+        if error.__module__ == ICLightError.__module__ and error is not ICLightError:
+            summary = str(error.__doc__).splitlines()[0]
+            rows.append(f"| `{error.__name__}` | {error.exit_status} | {summary} |")
+    return "\n".join(["| error | exit status | meaning |", "|---|---|---|", *rows]) + "\n"
+
+
+TABLES = {
+    "commands": commands,
+    "knobs": lambda: markdown_table(knob_fields(RelightRequest)),
+    "settings": settings,
+    "segmenters": segmenters,
+    "errors": exit_statuses,
+}
+
+
+def fill(text: str) -> str:
+    """``text`` with every generated table as the code has it.
+
+    Raises:
+        KeyError: the text has no place for a table.
+    """
+    for name, make in TABLES.items():
+        pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
+        if pattern.search(text) is None:
+            raise KeyError(f"README.md has no place for the table {name}")
+        text = pattern.sub(lambda match, table=make(): match.group(1) + table + match.group(2), text)
+    return text
+
+
+def main() -> int:
+    """Check or rewrite the tables."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--write", action="store_true", help="rewrite the tables")
+    text = README.read_text()
+    filled = fill(text)
+    if parser.parse_args().write:
+        README.write_text(filled)
+        return 0
+    if filled != text:
+        print("README.md has stale tables: scripts/check --fix rewrites them.", file=sys.stderr)
+        return 1
+    print("README.md: the tables are what the code says")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
