@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 import torch
 
 BOS_AND_EOS = 2
+_IDEOGRAPH = re.compile(
+    "([\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0002a6df\U0002a700-\U0002ceaf\U0002f800-\U0002fa1f])"
+)
 
 
 def chunk_tokens(tokens: list[int], bos: int, eos: int, length: int) -> list[list[int]]:
@@ -34,6 +38,8 @@ def encode_text(tokenizer: Any, text_encoder: Any, text: str, device: torch.devi
         ``chunks x 77 x width``, in the encoder's dtype.
     """
     length = min(int(tokenizer.model_max_length), int(text_encoder.config.max_position_embeddings))
+    # The original's transformers (4.36, without ftfy) tokenises ideographs one by one; today's joins them.
+    text = _IDEOGRAPH.sub(r" \1 ", text)
     # A length limit that is never reached keeps the tokenizer from warning of texts beyond one chunk.
     tokens = tokenizer(text, truncation=False, add_special_tokens=False, max_length=10**9)["input_ids"]
     chunks = chunk_tokens(list(tokens), tokenizer.bos_token_id, tokenizer.eos_token_id, length)
