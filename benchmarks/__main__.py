@@ -19,7 +19,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The three commands and their options."""
+    """The commands and their options."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     commands = parser.add_subparsers(required=True)
     full = commands.add_parser("fullsize", help="write a bundle of SD1.5's size with random weights")
@@ -31,6 +31,12 @@ def build_parser() -> argparse.ArgumentParser:
     pipeline = commands.add_parser("pipeline", help="compare iclight_local with plain diffusers")
     _add_pipeline_options(pipeline)
     pipeline.set_defaults(run=_pipeline)
+
+    photograph = commands.add_parser("photograph", help="a real photograph through `iclight relight`, stage by stage")
+    photograph.add_argument("--bundle", type=Path, required=True, help="folder with base/ and the offsets")
+    photograph.add_argument("--out", type=Path, required=True, help="folder for the pictures and result.json")
+    photograph.add_argument("options", nargs="*", help="further options of iclight relight, behind --")
+    photograph.set_defaults(run=_photograph)
 
     side = commands.add_parser("side", help="what `pipeline` starts: one side, once, in this process")
     side.add_argument("side", choices=SIDES)
@@ -85,6 +91,16 @@ def _pipeline(options: argparse.Namespace) -> int:
     memory, levels = result["memory"]["ratio_peak"], result["difference"]["levels_max"]
     print(f"Of plain diffusers: time {time:.3f}, cold start {cold:.3f}, peak memory {memory:.3f}.")
     print(f"Largest difference {levels} grey levels. All values: {options.out}")
+    return 0
+
+
+def _photograph(options: argparse.Namespace) -> int:
+    from benchmarks.photograph import measure
+
+    result = measure(options.bundle, options.out, options.options)
+    (options.out / "result.json").write_text(json.dumps(result, indent=1) + "\n")
+    print("seconds:", ", ".join(f"{stage} {value:.1f}" for stage, value in result["command"]["timings"].items()))
+    print(f"peak memory: {result['command']['peak_memory'] / 2**30:.2f} GiB; result: {result['result']}")
     return 0
 
 

@@ -55,24 +55,26 @@ def read_header(path: Path) -> Header:
         raise WeightsError(f"{path} is not there, and a safetensors file was needed.")
     size = path.stat().st_size
     with path.open("rb") as file:
-        start = file.read(8)
-        if start[:2] == _PICKLE_STARTS[0] or start[:1] == _PICKLE_STARTS[1]:
+        start, brace = file.read(8), file.read(1)
+        # A header's length may begin with these bytes too, but then its JSON follows.
+        if start.startswith(_PICKLE_STARTS) and brace != b"{":
             raise WeightsError(
                 f"{path.name} is a pickle, which can run code while it is read: a safetensors file was needed."
             )
         length = struct.unpack("<Q", start)[0] if len(start) == 8 else MAX_HEADER_BYTES
-        if length >= MAX_HEADER_BYTES or length > max(0, size - 8):
+        if length >= MAX_HEADER_BYTES or not 0 < length <= size - 8:
             raise WeightsError(f"{path.name} ({size} bytes) is no complete safetensors file: fetch or copy it again.")
-        body = file.read(length)
+        body = brace + file.read(length - 1)
     try:
         table = json.loads(body)
-    except ValueError:
+        entries = {key: entry for key, entry in table.items() if key != "__metadata__"}
+        end = max((int(entry["data_offsets"][1]) for entry in entries.values()), default=0)
+        tensors = {key: TensorInfo(entry["dtype"], tuple(entry["shape"])) for key, entry in entries.items()}
+    except (ValueError, LookupError, TypeError, AttributeError):
         raise WeightsError(f"{path.name} has a damaged header: fetch or copy it again.") from None
-    table.pop("__metadata__", None)
-    end = max((int(entry["data_offsets"][1]) for entry in table.values()), default=0)
     if size < 8 + length + end:
         raise WeightsError(f"{path.name} is truncated ({size} of {8 + length + end} bytes): fetch or copy it again.")
-    return Header(path, {key: TensorInfo(e["dtype"], tuple(e["shape"])) for key, e in table.items()})
+    return Header(path, tensors)
 
 
 def parameters(header: Header) -> int:
@@ -163,7 +165,25 @@ def check_base(base: Path) -> int:
             f"The UNet of {base.name} reads texts of width {context}, and its text encoder writes width {width}: "
             "both must come from one SD1.5 model."
         )
+    _check_complete(base)
     return latent_channels
+
+
+def _check_complete(base: Path) -> None:
+    """The weights of every component are there and whole, and so are the tokenizer's words.
+
+    Without its files transformers makes a tokenizer that knows no words, and says nothing.
+    """
+    for folder in (base / name for name in ("text_encoder", "unet", "vae")):
+        weights = sorted(folder.glob("*.safetensors"))
+        if not weights and not any(folder.glob("*.bin")):
+            raise WeightsError(f"{folder} holds no weights: a complete diffusers folder was needed.")
+        for path in weights:
+            read_header(path)
+    tokenizer = base / "tokenizer"
+    words = all((tokenizer / name).is_file() for name in ("vocab.json", "merges.txt"))
+    if not words and not (tokenizer / "tokenizer.json").is_file():
+        raise WeightsError(f"{tokenizer} holds no vocab.json and merges.txt: a complete diffusers folder was needed.")
 
 
 def check_offsets_fit(offsets: Header, base_shapes: Mapping[str, tuple[int, ...]]) -> None:

@@ -32,6 +32,7 @@ from iclight_local.plan import RelightPlan, make_plan
 from iclight_local.request import Knobs, ModelName, RelightRequest
 from iclight_local.result import NormalsResult, Progress, ProgressCallback, RelightResult
 from iclight_local.segmenters.base import Segmenter
+from iclight_local.segmenters.catalogue import DEFAULT as DEFAULT_SEGMENTER
 from iclight_local.segmenters.rembg_session import open_segmenter
 from iclight_local.store.bundles import Bundle
 from iclight_local.store.hashes import file_hashes
@@ -55,7 +56,7 @@ class LocalOptions:
     home: Path
     device: str = "auto"
     precision: Precision = "auto"
-    segmenter: str = ""
+    segmenter: str = DEFAULT_SEGMENTER
     allow_noncommercial: bool = False
     offline: bool = False
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -96,7 +98,12 @@ def peak_memory(device: torch.device) -> int:
     """Largest memory in bytes: of the device since the reset on CUDA, else of this process since its start."""
     if device.type == "cuda":
         return int(torch.cuda.max_memory_allocated(device))
-    # Kilobytes on Linux, bytes on macOS.
+    status = Path("/proc/self/status")
+    if status.exists():
+        # Not getrusage on Linux: its peak is inherited from the process that started this one.
+        found = re.search(r"VmHWM:\s+(\d+) kB", status.read_text())
+        return int(found.group(1)) * 1024 if found is not None else 0
+    # Bytes on macOS, kilobytes elsewhere.
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit if resource is not None else 0
 
