@@ -72,11 +72,12 @@ def fill(text: str) -> str:
     Raises:
         KeyError: the text has no place for a table.
     """
-    for name, make in TABLES.items():
+    for name, table in ((name, make()) for name, make in TABLES.items()):
         pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
         if pattern.search(text) is None:
             raise KeyError(f"README.md has no place for the table {name}")
-        text = pattern.sub(lambda match, table=make(): match.group(1) + table + match.group(2), text)
+        opening, closing = f"<!-- {name} -->\n", f"<!-- /{name} -->"
+        text = pattern.sub(lambda _, table=opening + table + closing: table, text)
     return text
 
 

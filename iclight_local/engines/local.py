@@ -15,6 +15,7 @@ from PIL import Image
 from iclight_local.engines.record import make_record
 from iclight_local.engines.subject import Subject, decode_subject
 from iclight_local.errors import InvalidRequest
+from iclight_local.imaging.fit import FloatArray, UInt8Array
 from iclight_local.imaging.matte import composite_on_grey
 from iclight_local.pipelines.iclight import ICLightPipeline
 from iclight_local.pipelines.loading import quiet_loading
@@ -180,12 +181,14 @@ class _Run:
     def subject(self) -> Subject:
         """Decode the pictures, and segment where that is needed."""
 
-        def timed_segmenter() -> Segmenter:
+        def segment(rgb: UInt8Array) -> tuple[FloatArray, str]:
             self._tell("segment", 0, 0)
-            return cast(Segmenter, _Timed(self.engine.segmenter(), self.timings))
+            with self.stage("segment"):
+                segmenter = self.engine.segmenter()
+                return segmenter.segment(rgb), segmenter.name
 
         with self.stage("decode"):
-            subject = decode_subject(self.request, timed_segmenter, offline=self.engine.options.offline)
+            subject = decode_subject(self.request, segment, offline=self.engine.options.offline)
         self.timings["decode"] -= self.timings.get("segment", 0.0)
         return subject
 
@@ -246,19 +249,6 @@ class _Run:
     def _tell(self, stage: str, step: int, steps: int) -> None:
         if self.progress is not None:
             self.progress(Progress(stage, step, steps))
-
-
-class _Timed:
-    """A segmenter whose time is taken."""
-
-    def __init__(self, segmenter: Segmenter, timings: dict[str, float]) -> None:
-        self.name, self._segmenter, self._timings = segmenter.name, segmenter, timings
-
-    def segment(self, rgb: Any) -> Any:
-        began = time.perf_counter()
-        matte = self._segmenter.segment(rgb)
-        self._timings["segment"] = time.perf_counter() - began
-        return matte
 
 
 def _idle_knobs(request: RelightRequest, plan: RelightPlan) -> tuple[str, ...]:

@@ -12,8 +12,9 @@ from iclight_local.imaging.files import Picture, decode, decode_matte
 from iclight_local.imaging.fit import FloatArray, UInt8Array
 from iclight_local.imaging.matte import composite_on_grey
 from iclight_local.request import ImageSource, RelightRequest
-from iclight_local.segmenters.base import Segmenter
 
+Segment = Callable[[UInt8Array], tuple[FloatArray, str]]
+"""Takes uint8 H x W x 3; gives the matte (float32 in 0..1, H x W) and the segmenter's name."""
 OPAQUE_ALPHA = (
     "The picture's alpha channel is opaque everywhere, so the whole picture counts as the subject: "
     "remove the channel to have the subject cut out, or give --matte."
@@ -41,14 +42,14 @@ class Subject:
     warnings: tuple[str, ...]
 
 
-def decode_subject(request: RelightRequest, open_segmenter: Callable[[], Segmenter], *, offline: bool) -> Subject:
+def decode_subject(request: RelightRequest, segment: Segment, *, offline: bool) -> Subject:
     """Decode a request's pictures and find the subject.
 
     A given matte wins over the picture's own alpha channel, and that over segmentation.
 
     Args:
         request: the request.
-        open_segmenter: called only where the picture has to be segmented.
+        segment: called only where the picture has to be segmented.
         offline: refuse pictures by URL.
 
     Raises:
@@ -65,8 +66,7 @@ def decode_subject(request: RelightRequest, open_segmenter: Callable[[], Segment
         if matte.min() == 1:
             warnings = (OPAQUE_ALPHA,)
     else:
-        segmenter = open_segmenter()
-        matte, source = segmenter.segment(picture.rgb), segmenter.name
+        matte, source = segment(picture.rgb)
     if not matte.any():
         what = "The matte" if source == "given" else "The picture's alpha channel"
         raise NoSubject(f"{what} is empty, so there is no subject to relight: give a matte with white on the subject.")

@@ -49,9 +49,7 @@ def test_the_scale_of_a_lora(lora: Path, foreground: UInt8Array) -> None:
     plain = pipe(foreground, **KNOBS).images[0]
     pipe.load_lora_weights(lora)
     full = pipe(foreground, **KNOBS).images[0]
-    off, half = (
-        pipe(foreground, **KNOBS, cross_attention_kwargs={"scale": scale}).images[0] for scale in (0.0, 0.5)
-    )
+    off, half = (pipe(foreground, **KNOBS, cross_attention_kwargs={"scale": scale}).images[0] for scale in (0.0, 0.5))
     assert np.abs(off - plain).max() < 1e-4
     assert 0 < np.abs(half - plain).mean()
     assert not np.array_equal(half, full)

@@ -89,7 +89,9 @@ def test_the_callback_sees_every_step_of_both_passes(fc: ICLightPipeline, foregr
     assert [step for step, *_ in seen] == list(range(6))
     assert {total for *_, total in seen} == {6}
     assert [shape for _, _, shape, _ in seen] == [(1, 4, 16, 8)] * 3 + [(1, 4, 24, 16)] * 3
-    assert all(later[1] < earlier[1] for part in (seen[:3], seen[3:]) for earlier, later in zip(part, part[1:], strict=False))
+    assert all(
+        later[1] < earlier[1] for part in (seen[:3], seen[3:]) for earlier, later in zip(part, part[1:], strict=False)
+    )
     assert calls == [2] * 6
     assert np.array_equal(watched, fc(foreground, **{**SMALL, **changes}).images[0])
 
@@ -163,7 +165,9 @@ def test_weakest_and_strongest_denoise(
 
 
 def test_light_from_the_left_is_not_light_from_the_right(fc: ICLightPipeline, foreground: UInt8Array) -> None:
-    left, right = (fc(foreground, **SMALL, light_source=side, lowres_denoise=0.3).images[0] for side in ("left", "right"))
+    left, right = (
+        fc(foreground, **SMALL, light_source=side, lowres_denoise=0.3).images[0] for side in ("left", "right")
+    )
     assert np.abs(left - right).mean() > 0.01
 
 

@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli.commands import Command
+from tests.fake_engine import FakeEngine
+
+
+@pytest.fixture
+def iclight(capsys: pytest.CaptureFixture[str]) -> Command:
+    """The command, in this process."""
+    return Command(capsys)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder, in which the command is called."""
+    path = tmp_path / "here"
+    path.mkdir()
+    monkeypatch.chdir(path)
+    return path
+
+
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
+    """The engine of every command in this process."""
+    engine = FakeEngine()
+    monkeypatch.setattr("iclight_local.assemble.engine_from", lambda settings: engine)
+    return engine

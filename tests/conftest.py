@@ -1,0 +1,125 @@
+"""What holds for every test: a home of its own, no network beyond this machine, skips with a reason."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import socket
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+GOLDEN = "golden_cli"
+"""Property of a report: name, largest and mean difference of a picture from the original's."""
+_CONNECT = {name: getattr(socket.socket, name) for name in ("connect", "connect_ex")}
+
+
+class NetworkReached(RuntimeError):
+    """Something reached beyond this machine; no OSError, so that no code takes it for a failing network."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("iclight")
+    group.addoption("--network", action="store_true", help="run the tests that need a network")
+    group.addoption("--browser", action="store_true", help="run the tests that need a browser")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip what this machine cannot run."""
+    reasons = {
+        "gpu": lambda: None if _has_cuda() else "torch finds no CUDA device",
+        "weights": lambda: None if os.environ.get("ICLIGHT_WEIGHTS_SD15") else "ICLIGHT_WEIGHTS_SD15 is not set",
+        "network": lambda: None if item.config.getoption("--network") else "--network was not given",
+        "browser": lambda: None if item.config.getoption("--browser") else "--browser was not given",
+    }
+    for name, reason in reasons.items():
+        why = reason() if item.get_closest_marker(name) is not None else None
+        if why is not None:
+            pytest.skip(why)
+
+
+def _has_cuda() -> bool:
+    # Only tests marked gpu pay for the import.
+    import torch
+
+    return torch.cuda.is_available()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Homes without weights, segmenters or settings; a test that wants some sets its own."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("ICLIGHT_") and name != "ICLIGHT_WEIGHTS_SD15"]:
+            patch.delenv(name)
+        patch.delenv("XDG_DATA_HOME", raising=False)
+        patch.setenv("ICLIGHT_HOME", str(tmp_path_factory.mktemp("iclight_home")))
+        patch.setenv("U2NET_HOME", str(tmp_path_factory.mktemp("u2net_home")))
+        patch.setenv("REMBG_HOME", str(tmp_path_factory.mktemp("rembg_home")))
+        for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_HUB_DISABLE_TELEMETRY"):
+            patch.setenv(name, "1")
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def loopback_only() -> Iterator[None]:
+    """Sockets reach this machine and no other."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, connect in _CONNECT.items():
+            patch.setattr(socket.socket, name, _guarded(connect))
+        yield
+
+
+@pytest.fixture(autouse=True)
+def network(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests marked ``network`` have one."""
+    if request.node.get_closest_marker("network") is not None:
+        for name, connect in _CONNECT.items():
+            monkeypatch.setattr(socket.socket, name, connect)
+
+
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """Torch on one thread: the random bundle is so small that a second one only waits."""
+    yield from _threads(1)
+
+
+@pytest.fixture(scope="module")
+def two_threads() -> Iterator[None]:
+    """Torch on two threads, as the goldens were made: their number decides the order of float sums."""
+    yield from _threads(2)
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Print how far the pictures of the command line are from the original's."""
+    reports = [report for outcome in ("passed", "failed") for report in terminalreporter.getreports(outcome)]
+    rows = [value for report in reports for name, value in report.user_properties if name == GOLDEN]
+    if rows:
+        terminalreporter.section("the command line's golden pictures: grey levels off the original's")
+        for name, largest, mean in rows:
+            terminalreporter.write_line(f"{name:<34} max {largest:3d}   mean {mean:.5f}")
+
+
+def _threads(count: int) -> Iterator[None]:
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    yield
+    torch.set_num_threads(before)
+
+
+def _guarded(connect: Callable[..., Any]) -> Callable[..., Any]:
+    def guarded(self: socket.socket, address: Any) -> Any:
+        if self.family in (socket.AF_INET, socket.AF_INET6) and not _is_loopback(str(address[0])):
+            raise NetworkReached(f"a test reached for {address}")
+        return connect(self, address)
+
+    return guarded
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,81 @@
+"""An engine that relights nothing: the one fake, through which every edge is tested."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from PIL import Image
+
+from iclight_local.plan import executed_knobs, make_plan
+from iclight_local.request import RelightRequest
+from iclight_local.result import NormalsResult, Progress, ProgressCallback, RelightResult
+
+SIDES = ("left", "right", "bottom", "top")
+
+
+@dataclass
+class FakeEngine:
+    """Answers every request with small pictures that follow from the seed.
+
+    Attributes:
+        error: raised by ``relight`` and ``normals`` after their progress was told, where it is given.
+        warnings: what results warn of.
+        exif: EXIF of the results.
+        requests: what was asked, in order.
+        closed: whether ``close`` was called.
+    """
+
+    error: BaseException | None = None
+    warnings: Sequence[str] = ()
+    exif: bytes | None = None
+    name: str = "fake"
+    requests: list[RelightRequest] = field(default_factory=list)
+    closed: bool = False
+
+    def relight(self, request: RelightRequest, *, progress: ProgressCallback | None = None) -> RelightResult:
+        """Pictures of 24 x 16 pixels of noise, drawn from seed and index."""
+        self.requests.append(request)
+        plan = make_plan(request, has_background=request.has_background)
+        for stage, step in (("load", 0), ("lowres", 0), ("lowres", 1), ("highres", 2)):
+            if progress is not None:
+                progress(Progress(stage, step, 2))
+        if self.error is not None:
+            raise self.error
+        return RelightResult(
+            images=[picture(plan.seed, index) for index in range(plan.number_of_images)],
+            seed=plan.seed,
+            record={
+                "seed": plan.seed,
+                "request": executed_knobs(request, plan),
+                "subject": {"name": "subject.png", "matte": "fake"},
+                "engine": {"name": self.name},
+            },
+            engine=self.name,
+            timings={"load": 0.25, "lowres": 1.0, "highres": 2.0},
+            peak_memory=123_000_000,
+            warnings=tuple(self.warnings),
+            exif=self.exif,
+        )
+
+    def normals(self, request: RelightRequest, *, progress: ProgressCallback | None = None) -> NormalsResult:
+        """A normal map and its parts, drawn from the seed."""
+        lit = request.model_copy(update={"light_source": "left", "model": "fbc"})
+        run = self.relight(lit, progress=progress)
+        return NormalsResult(
+            normal=run.images[0],
+            ratios={side: picture(run.seed, 1 + index) for index, side in enumerate(SIDES)},
+            relit={side: picture(run.seed, 5 + index) for index, side in enumerate(SIDES)},
+            run=run,
+        )
+
+    def close(self) -> None:
+        """Note that it was called."""
+        self.closed = True
+
+
+def picture(seed: int, index: int) -> Image.Image:
+    """The picture that a fake engine gives for a seed."""
+    pixels = np.random.default_rng([seed, index]).integers(0, 256, (16, 24, 3), dtype=np.uint8)
+    return Image.fromarray(pixels)
