@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -173,6 +174,7 @@ class ICLightPipeline(
         generator: torch.Generator | list[torch.Generator] | None = None,
         output_type: str = "pil",
         callback_on_step_end: StepCallback | None = None,
+        callback_on_step_end_tensor_inputs: Sequence[str] = ("latents",),
         **knobs: Any,
     ) -> ICLightPipelineOutput:
         """Relight one foreground, or several in one batch.
@@ -186,6 +188,7 @@ class ICLightPipeline(
             callback_on_step_end: called as ``f(pipe, step, timestep, {"latents": ...})`` after each step of
                 either pass; what it returns under ``latents`` is taken over. Setting ``pipe._interrupt``
                 ends the call with the latents of that moment, without a further pass.
+            callback_on_step_end_tensor_inputs: tensors the callback is given: ``latents``, or none.
             **knobs: every parameter of :class:`~iclight_local.request.Knobs` by its name, and
                 ``cross_attention_kwargs`` for the UNet's attention (LoRA scale).
 
@@ -194,6 +197,9 @@ class ICLightPipeline(
         """
         if output_type not in ("pil", "np", "latent"):
             raise InvalidRequest(f"output_type is {output_type!r}, but must be one of pil, np, latent.")
+        strange = set(callback_on_step_end_tensor_inputs) - set(self._callback_tensor_inputs)
+        if strange:
+            raise InvalidRequest(f"A callback can be given latents, and {', '.join(sorted(strange))} was asked for.")
         attention = knobs.pop("cross_attention_kwargs", None)
         items = self._items(foreground, background, knobs)
         batch = self._batch(items, generator)
@@ -220,9 +226,9 @@ class ICLightPipeline(
         arrays: dict[int, UInt8Array] = {}
         items = []
         for picture, behind, values in zip(foregrounds, backgrounds, spread(knobs, len(foregrounds)), strict=True):
-            asked = Knobs(**{**values, "model": values.get("model") or own})
-            if asked.model != own:
-                raise WeightsError(f"Model {asked.model} was asked for, and these weights are {own}.")
+            asked = Knobs(**{**values, "model": own})
+            if values.get("model") not in (None, own):
+                raise WeightsError(f"Model {values['model']} was asked for, and these weights are {own}.")
             array = arrays.setdefault(id(picture), foreground_array(picture))
             items.append(make_item(array, None if behind is None else foreground_array(behind), asked))
         check_one_batch(items)
