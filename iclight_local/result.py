@@ -14,7 +14,7 @@ class Progress:
     """How far a run is.
 
     Attributes:
-        stage: what runs now: ``load``, ``segment``, ``lowres`` or ``highres``.
+        stage: what runs now: ``segment``, ``load``, ``lowres`` or ``highres``.
         step: sampling steps done, both passes together.
         steps: sampling steps in all.
     """
@@ -38,7 +38,8 @@ class RelightResult:
         record: the executed request, the seed, the hashes of the inputs and the weights, the engine and
             the versions, as plain JSON values.
         engine: name of the engine that made it.
-        timings: seconds by stage (``decode``, ``segment``, ``load``, ``lowres``, ``highres``).
+        timings: seconds by stage (``decode``, ``segment``, ``load``, ``lowres``, ``highres``, ``hash``);
+            stages that did not run are left out.
         peak_memory: bytes; on CUDA of the device during the run, else of this process so far.
         warnings: one sentence each.
         exif: the subject's EXIF that stays true for the result.

@@ -30,7 +30,7 @@ class Settings(BaseModel):
     weights: str | None = Field(
         None,
         description="Bundle of weights: a name or a folder.",
-        json_schema_extra={"default_text": "sd15 if it is there, else mini"},
+        json_schema_extra={"default_text": "sd15"},
     )
     device: str = Field("auto", description="auto, cpu, mps, cuda or cuda:N.")
     precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(

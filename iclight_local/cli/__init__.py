@@ -28,9 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     as_json = "--json" in given
     try:
-        parser = _parser()
-        parsed = parser.parse_args(given)
-        return int(parsed.run(parsed))
+        return _run(given)
     except KeyboardInterrupt:
         return _failed(Cancelled("Stopped; nothing was written."), as_json)
     except UsageError as error:
@@ -46,6 +44,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def command_summary(name: str) -> str:
     """What a command does, in one sentence."""
     return str(import_module(f"iclight_local.cli.{name}").SUMMARY)
+
+
+def _run(given: list[str]) -> int:
+    try:
+        parsed = _parser().parse_args(given)
+        return int(parsed.run(parsed))
+    finally:
+        # Now and not when Python exits, where a reader that has gone can no longer be answered.
+        sys.stdout.flush()
 
 
 def _parser() -> Parser:

@@ -13,9 +13,9 @@ from iclight_local.cli.weights import describe
 from iclight_local.engines.record import library_versions
 from iclight_local.errors import ICLightError
 from iclight_local.segmenters.catalogue import MODELS
-from iclight_local.segmenters.rembg_session import find_model, looked_in
+from iclight_local.segmenters.rembg_session import find_model, looked_in, open_segmenter
 from iclight_local.settings import Settings, load_settings
-from iclight_local.store.bundles import bundle_folders, find_bundle, list_bundles
+from iclight_local.store.bundles import bundle_folder, find_bundle, list_bundles
 
 SUMMARY = "Show versions, device, weights and segmenters, and what to run next."
 
@@ -48,7 +48,7 @@ def examine(settings: Settings) -> dict[str, Any]:
         "home": str(settings.home),
         "device": _device(settings, problems),
         "bundles": [describe(bundle) for bundle in list_bundles(settings.home)],
-        "weights_looked_in": [str(folder) for folder in bundle_folders(settings.home)],
+        "weights_looked_in": str(bundle_folder(settings.home)),
     }
     try:
         report["weights"] = describe(find_bundle(settings.weights, settings.home))
@@ -74,7 +74,7 @@ def lines(report: dict[str, Any]) -> list[str]:
         "weights: " + (_bundle_line(report["weights"]) if report["weights"] is not None else "none"),
     ]
     text += [f"  also there: {_bundle_line(bundle)}" for bundle in report["bundles"] if bundle != report["weights"]]
-    text.append(f"  looked in: {', '.join(report['weights_looked_in'])}")
+    text.append(f"  looked in: {report['weights_looked_in']}")
     text.append(f"segmenter: {report['segmenter']}")
     there = [f"{name} ({facts['licence']})" for name, facts in report["segmenters"].items() if facts["path"]]
     text.append(f"  rembg models here: {', '.join(there) if there else 'none'}")
@@ -109,7 +109,11 @@ def _segmenter(settings: Settings, problems: list[str]) -> str:
     """The state of the segmenter in use; a missing one is a next step, not a hindrance: alpha and mattes work."""
     name = settings.segmenter
     if name not in MODELS:
-        return name
+        try:
+            return open_segmenter(name, allow_noncommercial=settings.allow_noncommercial).name
+        except ICLightError as error:
+            problems.append(str(error))
+            return f"{name}, not usable"
     path = find_model(name)
     if path is not None:
         return f"{name}, {path}"

@@ -6,6 +6,7 @@ import argparse
 import shlex
 from typing import Any
 
+from iclight_local.cli.normals import SET_BY_THE_RUNS
 from iclight_local.cli.output import print_json
 from iclight_local.cli.parser import Parser
 from iclight_local.imaging.metadata import read_record
@@ -33,18 +34,31 @@ def run(parsed: argparse.Namespace) -> int:
 
 
 def replay_command(record: dict[str, Any]) -> str:
-    """The command line that makes the picture again from its subject."""
-    knobs = record.get("request", {})
-    words = ["iclight", "relight", str(record.get("subject", {}).get("name", "PICTURE"))]
+    """The command line that makes the picture again from its subject.
+
+    BACKGROUND and MATTE stand for pictures whose names the record does not keep.
+    """
+    knobs, subject = _table(record, "request"), _table(record, "subject")
+    normals = record.get("kind") == "normals"
+    words = ["iclight", "normals" if normals else "relight", str(subject.get("name", "PICTURE"))]
     if "background" in record:
         words += ["--background-image", "BACKGROUND"]
+    if subject.get("matte") == "given":
+        words += ["--matte", "MATTE"]
     for name in Knobs.model_fields:
         value = knobs.get(name)
-        if value is None or value == Knobs.model_fields[name].default:
+        if value is None or value == Knobs.model_fields[name].default or (normals and name in SET_BY_THE_RUNS):
             continue
-        flag = "--" + name.replace("_", "-")
-        words += [flag] if value is True else [flag, str(value)]
+        flag, text = "--" + name.replace("_", "-"), str(value)
+        # What begins with a dash would be taken for an option.
+        words += [flag] if value is True else [f"{flag}={text}"] if text.startswith("-") else [flag, text]
     return shlex.join(words)
+
+
+def _table(record: dict[str, Any], name: str) -> dict[str, Any]:
+    """A table of the record; empty where a record of another version has none."""
+    value = record.get(name)
+    return value if isinstance(value, dict) else {}
 
 
 def _lines(record: dict[str, Any]) -> list[str]:

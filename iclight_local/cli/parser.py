@@ -28,10 +28,17 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raise the mistake as :class:`UsageError`."""
-        unknown = re.match(r"unrecognized arguments: (\S+)", message)
-        if unknown is None:
-            raise UsageError(f"{message[0].upper()}{message[1:]}: {self.prog} --help lists what it takes.")
-        raise UsageError(self.unknown(unknown.group(1)))
+        valueless = re.match(r"argument (?:\S+/)?(--\S+): expected one argument", message)
+        if valueless is not None:
+            option = valueless.group(1)
+            raise UsageError(f"{option} needs a value: a value that begins with a dash is written {option}=VALUE.")
+        choice = re.match(r"argument (COMMAND|ACTION): invalid choice: '(.*?)' \(choose from (.*)\)", message)
+        if choice is not None:
+            what, word, known = choice.groups()
+            close = difflib.get_close_matches(word, re.findall(r"[\w-]+", known), n=1)
+            hint = f"did you mean {close[0]}?" if close else f"{self.prog} --help lists them."
+            raise UsageError(f"There is no {what.lower()} {word}: {hint}")
+        raise UsageError(f"{message[0].upper()}{message[1:]}: {self.prog} --help lists what it takes.")
 
     def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Parse, and name what is unknown in the words of the command that was called."""

@@ -56,7 +56,8 @@ def output_of(parsed: argparse.Namespace, options: OutputOptions, suffix: str) -
     if parsed.output is not None:
         return parsed.output, format_for(parsed.output, options.output_format)
     output_format = "png" if options.output_format is None else options.output_format
-    stem = Path(parsed.subject_image).stem if len(parsed.subject_image) < 200 else "picture"
+    named = len(parsed.subject_image) < 200 and parsed.subject_image[:5].lower() != "data:"
+    stem = Path(parsed.subject_image).stem if named else "picture"
     return Path(f"{stem}-{suffix}.{output_format}"), output_format
 
 

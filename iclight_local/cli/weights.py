@@ -8,7 +8,7 @@ from typing import Any
 from iclight_local.cli.output import print_json
 from iclight_local.cli.parser import Parser, add_common, given
 from iclight_local.settings import Settings, load_settings
-from iclight_local.store.bundles import Bundle, bundle_folders, check_bundle, list_bundles
+from iclight_local.store.bundles import Bundle, bundle_folder, check_bundle, list_bundles
 
 SUMMARY = "List the weights on this machine."
 
@@ -24,9 +24,9 @@ def run(parsed: argparse.Namespace) -> int:
     """List the bundles, and where they were looked for."""
     settings = load_settings(given(parsed, Settings))
     bundles = list_bundles(settings.home)
-    folders = [str(folder) for folder in bundle_folders(settings.home)]
+    folder = str(bundle_folder(settings.home))
     if parsed.json:
-        print_json({"bundles": [describe(bundle) for bundle in bundles], "looked_in": folders})
+        print_json({"bundles": [describe(bundle) for bundle in bundles], "looked_in": folder})
         return 0
     for bundle in bundles:
         facts = describe(bundle)
@@ -35,7 +35,7 @@ def run(parsed: argparse.Namespace) -> int:
         print(f"  {bundle.path}")
     if not bundles:
         print("There are no weights on this machine.")
-    print(f"Looked in: {', '.join(folders)}")
+    print(f"Looked in: {folder}")
     print("A bundle elsewhere is used with --weights DIR.")
     return 0
 

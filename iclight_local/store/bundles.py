@@ -11,10 +11,8 @@ from iclight_local.checkpoints import check_base
 from iclight_local.errors import WeightsError
 from iclight_local.request import ModelName
 
-REAL, EMBEDDED = "sd15", "mini"
-"""The bundles that are looked for when none is named: the real weights, then the package's own miniature."""
-PACKAGED = Path(__file__).parent.parent / "_weights"
-"""Where a wheel carries the bundles that are part of the package."""
+DEFAULT = "sd15"
+"""The bundle that is used when none is named: the real weights."""
 
 
 @dataclass(frozen=True)
@@ -66,40 +64,35 @@ def offsets_path(folder: Path, model: ModelName) -> Path:
     return folder / f"iclight_sd15_{model}.safetensors"
 
 
-def bundle_folders(home: Path) -> list[Path]:
-    """The folders whose subfolders are bundles: the user's, then the package's."""
-    return [home / "weights", PACKAGED]
+def bundle_folder(home: Path) -> Path:
+    """The folder whose subfolders are bundles."""
+    return home / "weights"
 
 
 def list_bundles(home: Path) -> list[Bundle]:
-    """Every bundle in the known folders, by name."""
-    found = {}
-    for folder in reversed(bundle_folders(home)):
-        for path in sorted(folder.glob("*/base")) if folder.is_dir() else []:
-            found[path.parent.name] = Bundle(path.parent.name, path.parent)
-    return sorted(found.values(), key=lambda bundle: bundle.name)
+    """Every bundle in the known folder, by name."""
+    return [Bundle(path.parent.name, path.parent) for path in sorted(bundle_folder(home).glob("*/base"))]
 
 
 def find_bundle(name: str | None, home: Path) -> Bundle:
-    """Find a bundle by its name or its folder; without a name the real weights, else the embedded ones.
+    """Find a bundle by its name or its folder; without a name the one that holds the real weights.
 
     Raises:
         WeightsError: there is none; the sentence says where was looked and what to do.
     """
     known = {bundle.name: bundle for bundle in list_bundles(home)}
     if name is None:
-        for candidate in (REAL, EMBEDDED):
-            if candidate in known:
-                return known[candidate]
+        if DEFAULT in known:
+            return known[DEFAULT]
         raise WeightsError(
             f"No weights were found: put a bundle (base/ and iclight_sd15_fc.safetensors) into "
-            f"{home / 'weights' / REAL}, or name its folder with --weights DIR."
+            f"{bundle_folder(home) / DEFAULT}, or name its folder with --weights DIR."
         )
     if name in known:
         return known[name]
     path = Path(name).expanduser()
     if not path.is_dir():
-        there = f"known names: {', '.join(known)}" if known else f"no bundle is in {home / 'weights'}"
+        there = f"known names: {', '.join(known)}" if known else f"no bundle is in {bundle_folder(home)}"
         raise WeightsError(
             f"There is no bundle of weights {name} ({there}): name a bundle's folder with --weights DIR."
         )
