@@ -11,6 +11,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from iclight_local.errors import InvalidRequest
+from iclight_local.request import expectation
 from iclight_local.segmenters.catalogue import DEFAULT as DEFAULT_SEGMENTER
 
 PREFIX = "ICLIGHT_"
@@ -57,24 +58,29 @@ def load_settings(overrides: Mapping[str, Any] | None = None, environ: Mapping[s
     given = {name: value for name, value in (overrides or {}).items() if value is not None}
     from_env = {name: env[key] for name in Settings.model_fields if env.get(key := PREFIX + name.upper())}
     home = Path(given.get("home", from_env.get("home", Settings.model_fields["home"].default))).expanduser()
-    values = {**_from_file(home / CONFIG_FILE), **from_env, **given, "home": home}
+    file = home / CONFIG_FILE
+    values = {**_from_file(file), **from_env, **given, "home": home}
     try:
         return Settings(**values)
     except ValidationError as error:
         fault = error.errors()[0]
         name = str(fault["loc"][0])
         if fault["type"] == "extra_forbidden":
-            raise InvalidRequest(
-                f"There is no setting {name}: the settings are {', '.join(Settings.model_fields)}."
-            ) from None
-        source = f"{PREFIX}{name.upper()}" if name in from_env else f"the setting {name}"
-        raise InvalidRequest(f"{source} is {fault['input']!r}: {Settings.model_fields[name].description}") from None
+            where = "" if name in given else f" (in {file})"
+            known = ", ".join(Settings.model_fields)
+            raise InvalidRequest(f"There is no setting {name}{where}: the settings are {known}.") from None
+        source = f"{PREFIX}{name.upper()}" if name in from_env else f"{name} in {file}"
+        source = f"The setting {name}" if name in given else source
+        needed = expectation(Settings.model_fields[name])
+        raise InvalidRequest(f"{source} is {fault['input']!r}, but must be {needed}.") from None
 
 
 def _from_file(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        return tomllib.loads(path.read_text())
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InvalidRequest(f"{path} cannot be read ({error.strerror}): mend or remove it.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InvalidRequest(f"{path} is no valid TOML ({error}): mend or remove it.") from None

@@ -44,11 +44,16 @@ class Parser(argparse.ArgumentParser):
         """Parse, and name what is unknown in the words of the command that was called."""
         parsed, rest = self.parse_known_args(args, namespace)
         if rest:
-            commands = [a for a in self._actions if isinstance(a, argparse._SubParsersAction)]
-            called = getattr(parsed, "command", None)
-            parser: Parser = commands[0].choices[called] if commands and called is not None else self
-            raise UsageError(parser.unknown(rest[0]))
+            raise UsageError(self._called(parsed).unknown(rest[0]))
         return parsed
+
+    def _called(self, parsed: argparse.Namespace) -> Parser:
+        """The parser of the command, or of its action, that was called."""
+        for action in self._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                inner: Parser = action.choices[getattr(parsed, action.dest)]
+                return inner._called(parsed)
+        return self
 
     def unknown(self, word: str) -> str:
         """The sentence about an unknown option or a superfluous argument."""

@@ -90,7 +90,7 @@ class LocalEngine:
                     callback_on_step_end=run.after_step,
                     **{**_knobs(request), "model": plan.model, "seed": plan.seed},
                 )
-            return run.result(call.images, plan, subject)
+            return run.result("relight", call.images, plan, subject)
 
     def normals(self, request: RelightRequest, *, progress: ProgressCallback | None = None) -> NormalsResult:
         """Estimate the normal map of one picture's subject with the background model's four lights."""
@@ -111,7 +111,7 @@ class LocalEngine:
                 normal=normal,
                 ratios={side: Image.fromarray(picture) for side, picture in found.ratios.items()},
                 relit={side: Image.fromarray(picture) for side, picture in found.relit.items()},
-                run=run.result([normal], plan, subject),
+                run=run.result("normals", [normal], plan, subject),
             )
 
     def close(self) -> None:
@@ -225,8 +225,8 @@ class _Run:
         self._tell("lowres" if step + 1 < plan.lowres.steps else "highres", step + 1, plan.steps)
         return tensors
 
-    def result(self, images: list[Image.Image], plan: RelightPlan, subject: Subject) -> RelightResult:
-        """Gather what came back and how it came about."""
+    def result(self, kind: str, images: list[Image.Image], plan: RelightPlan, subject: Subject) -> RelightResult:
+        """Gather what came back and how it came about; ``kind`` is the method, ``relight`` or ``normals``."""
         options, placement = self.engine.options, self.engine.placement
         files = list(options.bundle.files(plan.model))
         with self.stage("hash"):
@@ -234,6 +234,7 @@ class _Run:
         weights = {path.relative_to(options.bundle.path).as_posix(): hashes[path] for path in files}
         record = make_record(self.request, plan, subject)
         record["weights"] = {"bundle": options.bundle.name, "sha256": weights}
+        record["kind"] = kind
         record["engine"] = {"name": self.engine.name, **placement.describe()}
         return RelightResult(
             images=images,

@@ -1,39 +1,26 @@
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable, Iterator
 
 import diffusers
 import numpy as np
 import pytest
-import torch
 from golden_pictures import composite, load_pipe
 
 from iclight_local.imaging.fit import UInt8Array
 from iclight_local.pipelines.iclight import ICLightPipeline
 
 
-@pytest.fixture(autouse=True)
-def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*args: object, **kwargs: object) -> None:
-        raise AssertionError(f"something reached for the network: {args} {kwargs}")
-
-    monkeypatch.setattr(socket.socket, "connect", refuse)
-
-
-@pytest.fixture(autouse=True, scope="session")
-def one_thread() -> Iterator[None]:
-    """The models are so small that a second thread only waits, and on a busy machine waits long."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
+@pytest.fixture(autouse=True, scope="module")
+def quiet(one_thread: None) -> Iterator[None]:
+    """One thread and no bars of loading."""
     diffusers.utils.logging.disable_progress_bar()
     yield
     diffusers.utils.logging.enable_progress_bar()
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")
-def pipes(one_thread: None) -> Callable[[str], ICLightPipeline]:
+def pipes() -> Callable[[str], ICLightPipeline]:
     """Pipelines shared by all tests, by model: a test that changes one loads its own with ``load_pipe``."""
     loaded: dict[str, ICLightPipeline] = {}
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from golden_pictures import CASES, GOLDENS, alpha, composite, read
 from PIL import Image
 
@@ -22,16 +21,12 @@ Pipes = Callable[[str], ICLightPipeline]
 
 
 @pytest.fixture(autouse=True, scope="module")
-def two_threads(one_thread: None) -> Iterator[None]:
+def threads_of_the_goldens(one_thread: None, two_threads: None) -> None:
     """The goldens were made with two threads, and their number decides the order of float sums.
 
     Pixels are truncated to 8 bits between the passes, so that a last bit can become a whole grey level there:
     the original itself differs by more than 2 levels between one thread and two.
     """
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    yield
-    torch.set_num_threads(before)
 
 
 def compare(pictures: list[Any], files: list[str], record: Record, largest: int, mean: float) -> None:

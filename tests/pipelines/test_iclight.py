@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -89,9 +90,7 @@ def test_the_callback_sees_every_step_of_both_passes(fc: ICLightPipeline, foregr
     assert [step for step, *_ in seen] == list(range(6))
     assert {total for *_, total in seen} == {6}
     assert [shape for _, _, shape, _ in seen] == [(1, 4, 16, 8)] * 3 + [(1, 4, 24, 16)] * 3
-    assert all(
-        later[1] < earlier[1] for part in (seen[:3], seen[3:]) for earlier, later in zip(part, part[1:], strict=False)
-    )
+    assert all(later[1] < earlier[1] for part in (seen[:3], seen[3:]) for earlier, later in pairwise(part))
     assert calls == [2] * 6
     assert np.array_equal(watched, fc(foreground, **{**SMALL, **changes}).images[0])
 

@@ -13,8 +13,6 @@ from golden_pictures import SMALL, load_pipe
 from iclight_local.imaging.fit import FloatArray, UInt8Array
 from iclight_local.pipelines.iclight import ICLightPipeline
 
-needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-
 
 @pytest.fixture(scope="module")
 def reference(fc: ICLightPipeline, foreground: UInt8Array) -> FloatArray:
@@ -83,7 +81,6 @@ def test_tiles(reference: FloatArray, foreground: UInt8Array) -> None:
 
 
 @pytest.mark.gpu
-@needs_cuda
 def test_a_seed_is_one_picture_on_every_device(reference: FloatArray, foreground: UInt8Array) -> None:
     pipe = load_pipe("fc").to("cuda")
     off = np.abs(pipe(foreground, **SMALL).images[0] - reference) * 255
@@ -92,7 +89,6 @@ def test_a_seed_is_one_picture_on_every_device(reference: FloatArray, foreground
 
 
 @pytest.mark.gpu
-@needs_cuda
 def test_float16_on_a_gpu_is_about_the_same_picture(reference: FloatArray, foreground: UInt8Array) -> None:
     pipe = load_pipe("fc", torch_dtype=torch.float16).to("cuda")
     off = np.abs(pipe(foreground, **SMALL).images[0] - reference)
@@ -100,7 +96,6 @@ def test_float16_on_a_gpu_is_about_the_same_picture(reference: FloatArray, foreg
 
 
 @pytest.mark.gpu
-@needs_cuda
 def test_offload_from_a_gpu_is_the_same_picture(foreground: UInt8Array) -> None:
     expected = load_pipe("fc").to("cuda")(foreground, **SMALL).images[0]
     pipe = load_pipe("fc")
@@ -110,7 +105,6 @@ def test_offload_from_a_gpu_is_the_same_picture(foreground: UInt8Array) -> None:
 
 
 @pytest.mark.gpu
-@needs_cuda
 def test_noise_drawn_on_a_gpu_is_another_picture(reference: FloatArray, foreground: UInt8Array) -> None:
     pipe = load_pipe("fc").to("cuda")
     first, second = (pipe(foreground, **SMALL, noise_device="device").images[0] for _ in range(2))

@@ -16,7 +16,7 @@ from iclight_local.pipelines.iclight import ICLightPipeline
 NAMES = (
     "LCMScheduler", "EulerAncestralDiscreteScheduler", "DDIMScheduler", "UniPCMultistepScheduler",
     "EulerDiscreteScheduler", "HeunDiscreteScheduler", "PNDMScheduler", "LMSDiscreteScheduler",
-    "KDPM2DiscreteScheduler", "DPMSolverSinglestepScheduler", "DDPMScheduler",
+    "DPMSolverSinglestepScheduler", "DDPMScheduler",
 )  # fmt: skip
 KNOBS = {**SMALL, "steps": 4, "light_source": "left"}
 

@@ -1,0 +1,158 @@
+"""From a base and a file of offsets to a pipeline, and one sentence for each pair that makes none."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from diffusers import UNet2DConditionModel
+from golden_pictures import BASE, load_pipe, offsets
+from safetensors.torch import load_file, save_file
+
+from iclight_local.errors import WeightsError
+from iclight_local.pipelines.iclight import ICLightPipeline
+from iclight_local.pipelines.loading import dtype_of, load_merged_unet
+
+
+@pytest.fixture
+def base(tmp_path: Path) -> Path:
+    return shutil.copytree(BASE, tmp_path / "base")
+
+
+def edit(path: Path, **values: Any) -> None:
+    path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
+
+
+@pytest.mark.parametrize(("model", "channels"), [("fc", 8), ("fcon", 8), ("fbc", 12)])
+def test_offsets_are_added_key_by_key(model: str, channels: int, pipes: Callable[[str], ICLightPipeline]) -> None:
+    plain = load_file(BASE / "unet" / "diffusion_pytorch_model.safetensors")
+    added = load_file(offsets(model))
+    merged = pipes(model).unet.state_dict()
+    assert set(merged) == set(plain) == set(added)
+    for key, value in merged.items():
+        expected = added[key].float()
+        if key == "conv_in.weight":
+            assert value.shape[1] == expected.shape[1] == channels
+            expected = expected.clone()
+            expected[:, :4] += plain[key]
+        else:
+            expected = plain[key] + expected
+        assert torch.equal(value, expected), key
+    assert pipes(model).unet.config.in_channels == channels
+    assert pipes(model).config.model == model
+
+
+def test_offsets_in_half_precision_are_added_in_float32(tmp_path: Path) -> None:
+    path = tmp_path / "iclight_fc.safetensors"
+    halves = {key: value.half() for key, value in load_file(offsets("fc")).items()}
+    save_file(halves, path)
+    unet = load_merged_unet(str(BASE), path, {})
+    plain = load_file(BASE / "unet" / "diffusion_pytorch_model.safetensors")
+    assert torch.equal(unet.conv_out.weight, plain["conv_out.weight"] + halves["conv_out.weight"].float())
+
+
+def test_a_base_in_half_precision_is_merged_in_float32(base: Path) -> None:
+    path = base / "unet" / "diffusion_pytorch_model.safetensors"
+    halves = {key: value.half() for key, value in load_file(path).items()}
+    save_file(halves, path)
+    pipe = ICLightPipeline.from_pretrained(base, iclight=offsets("fc"))
+    added = load_file(offsets("fc"))["conv_out.weight"]
+    assert torch.equal(pipe.unet.conv_out.weight, halves["conv_out.weight"].float() + added.float())
+
+
+def test_the_asked_model_names_a_file_of_its_width(tmp_path: Path) -> None:
+    path = Path(shutil.copy(offsets("fcon"), tmp_path / "renamed.safetensors"))
+    assert ICLightPipeline.from_pretrained(BASE, iclight=path).config.model == "fc"
+    assert ICLightPipeline.from_pretrained(BASE, iclight=path, model="fcon").config.model == "fcon"
+
+
+@pytest.mark.parametrize(
+    ("spoil", "sentence"),
+    [
+        (lambda base: edit(base / "unet" / "config.json", in_channels=9), r"\(an inpainting UNet\)"),
+        (lambda base: edit(base / "unet" / "config.json", addition_embed_type="text_time"), "is an SDXL model"),
+        (lambda base: (base / "unet" / "diffusion_pytorch_model.safetensors").unlink(), "unet holds no weights"),
+        (lambda base: shutil.rmtree(base / "tokenizer"), "tokenizer holds no vocab.json"),
+        (lambda base: (base / "model_index.json").unlink(), "holds no model_index.json"),
+        (lambda base: shutil.rmtree(base), "base is not there, and a diffusers folder of an SD1.5 model was needed"),
+    ],
+    ids=["inpainting", "sdxl", "no-unet", "no-tokenizer", "no-index", "missing"],
+)
+def test_a_wrong_base_is_refused(spoil: Callable[[Path], object], sentence: str, base: Path) -> None:
+    spoil(base)
+    with pytest.raises(WeightsError, match=sentence):
+        ICLightPipeline.from_pretrained(base, iclight=offsets("fc"))
+
+
+def test_an_sd2_base_is_refused(base: Path) -> None:
+    config = {**UNet2DConditionModel.load_config(base / "unet"), "cross_attention_dim": 1024}
+    shutil.rmtree(base / "unet")
+    UNet2DConditionModel.from_config(config).save_pretrained(base / "unet")
+    edit(base / "text_encoder" / "config.json", hidden_size=1024)
+    with pytest.raises(WeightsError, match=r"x32 in the file and \d+x1024 in the base \(an SD2 model\); .*SD1\.5 only"):
+        ICLightPipeline.from_pretrained(base, iclight=offsets("fc"))
+
+
+def test_a_single_file_is_no_base() -> None:
+    with pytest.raises(WeightsError, match="is a file, and a diffusers folder"):
+        ICLightPipeline.from_pretrained(offsets("fc"), iclight=offsets("fc"))
+
+
+@pytest.mark.parametrize("path", ["nowhere", "a/relative/folder", "/an/absolute/one"])
+def test_a_missing_folder_is_not_looked_for_on_the_hub(path: str) -> None:
+    with pytest.raises(WeightsError, match=f"^{path} is not there, and a diffusers folder"):
+        ICLightPipeline.from_pretrained(path, iclight=offsets("fc"))
+
+
+def test_wrong_offsets_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match=r"nothing\.safetensors is not there"):
+        ICLightPipeline.from_pretrained(BASE, iclight=tmp_path / "nothing.safetensors")
+    with pytest.raises(WeightsError, match=r"has 4 input channels \(a plain UNet\)"):
+        ICLightPipeline.from_pretrained(BASE, iclight=BASE / "unet" / "diffusion_pytorch_model.safetensors")
+    some = dict(list(load_file(offsets("fc")).items())[:40])
+    some["conv_in.weight"] = torch.zeros(16, 8, 3, 3)
+    save_file(some, tmp_path / "some.safetensors")
+    with pytest.raises(WeightsError, match=r"some\.safetensors does not fit the base: \d+ of its UNet's keys are "):
+        ICLightPipeline.from_pretrained(BASE, iclight=tmp_path / "some.safetensors")
+
+
+@pytest.mark.parametrize(("held", "asked"), [("fbc", "fc"), ("fbc", "fcon"), ("fc", "fbc")])
+def test_offsets_of_another_model_are_refused(held: str, asked: Any) -> None:
+    sentence = rf"iclight_sd15_{held}\.safetensors holds model {held} and {asked} was asked for"
+    with pytest.raises(WeightsError, match=sentence):
+        ICLightPipeline.from_pretrained(BASE, iclight=offsets(held), model=asked)
+
+
+def test_a_plain_base_is_no_pipeline() -> None:
+    with pytest.raises(WeightsError, match=r"4 input channels and no IC-Light offsets in it: .*iclight=FILE"):
+        ICLightPipeline.from_pretrained(BASE)
+
+
+def test_a_saved_pipeline_of_another_model_is_refused(fc: ICLightPipeline, tmp_path: Path) -> None:
+    fc.save_pretrained(tmp_path)
+    with pytest.raises(WeightsError, match="Model fbc was asked for, and this UNet is one of fc"):
+        ICLightPipeline.from_pretrained(tmp_path, model="fbc")
+
+
+def test_parts_of_a_base_that_this_pipeline_has_not_are_left(fc: ICLightPipeline) -> None:
+    assert "safety_checker" not in fc.components
+    assert set(fc.components) == {"vae", "text_encoder", "tokenizer", "unet", "scheduler"}
+
+
+def test_the_precision_of_a_component() -> None:
+    assert dtype_of("vae", None) == dtype_of("unet", None) == torch.float32
+    assert dtype_of("vae", torch.float16) == torch.bfloat16
+    assert dtype_of("unet", torch.float16) == torch.float16
+    assert dtype_of("vae", torch.bfloat16) == torch.bfloat16
+    assert dtype_of("vae", {"vae": torch.float16}) == torch.float16
+    assert dtype_of("unet", {"default": torch.bfloat16}) == torch.bfloat16
+    assert dtype_of("unet", {"vae": torch.bfloat16}) == torch.float32
+
+
+def test_a_component_given_by_the_user_is_kept(fc: ICLightPipeline) -> None:
+    assert load_pipe("fc", vae=fc.vae).vae is fc.vae

@@ -1,0 +1,214 @@
+"""What a weights file or a base folder is, and one sentence for each that is not what was needed."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import shutil
+import struct
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from iclight_local.checkpoints import (
+    Header,
+    TensorInfo,
+    check_base,
+    check_offsets_fit,
+    offsets_model,
+    parameters,
+    read_header,
+    stored_bytes,
+)
+from iclight_local.errors import WeightsError
+
+BUNDLE = Path(__file__).parent / "goldens" / "bundle"
+FC, FBC = BUNDLE / "iclight_sd15_fc.safetensors", BUNDLE / "iclight_sd15_fbc.safetensors"
+UNET = BUNDLE / "base" / "unet" / "diffusion_pytorch_model.safetensors"
+
+
+def safetensors(header: bytes, data: bytes = b"") -> bytes:
+    return struct.pack("<Q", len(header)) + header + data
+
+
+def one_tensor(padded_to: int = 0) -> bytes:
+    """A file of one tensor whose header is ``padded_to`` bytes long, padded with spaces as the format says."""
+    header = json.dumps({"a": {"dtype": "F16", "shape": [2, 3], "data_offsets": [0, 12]}}).encode()
+    return safetensors(header.ljust(padded_to), b"\0" * 12)
+
+
+def zipped() -> bytes:
+    import io
+
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("archive/data.pkl", b"x" * 100)
+    return buffer.getvalue()
+
+
+@pytest.fixture
+def base(tmp_path: Path) -> Path:
+    return shutil.copytree(BUNDLE / "base", tmp_path / "base")
+
+
+def edit(path: Path, **values: Any) -> None:
+    path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
+
+
+def test_a_header_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.safetensors"
+    path.write_bytes(one_tensor())
+    header = read_header(path)
+    assert header == Header(path, {"a": TensorInfo("F16", (2, 3))})
+    assert parameters(header) == 6
+    assert stored_bytes(header) == 12
+
+
+@pytest.mark.parametrize("length", [0x80, 0x280, 0x4B50])
+def test_a_header_whose_length_looks_like_a_pickle(length: int, tmp_path: Path) -> None:
+    """The length's first bytes are those that a pickle or a zip archive begins with."""
+    path = tmp_path / "a.safetensors"
+    path.write_bytes(one_tensor(padded_to=length))
+    assert path.read_bytes()[:2] in (b"\x80\x00", b"\x80\x02", b"PK")
+    assert list(read_header(path).tensors) == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"", r"a\.safetensors \(0 bytes\) is no complete safetensors file: fetch or copy it again\."),
+        (b"abc", r"\(3 bytes\) is no complete safetensors file"),
+        (b"version https://git-lfs.github.com/spec/v1\n" * 3, r"is no complete safetensors file: fetch or copy"),
+        (one_tensor()[:-1], r"a\.safetensors is truncated \(\d+ of \d+ bytes\): fetch or copy it again\."),
+        (one_tensor()[:30], r"\(30 bytes\) is no complete safetensors file"),
+        (safetensors(b""), r"\(8 bytes\) is no complete safetensors file"),
+        (pickle.dumps({"state_dict": [1] * 50}), r"a\.safetensors is a pickle, which can run code"),
+        (zipped(), r"a\.safetensors is a pickle, which can run code .*: a safetensors file was needed\."),
+        (safetensors(b"{{{{{{{{"), r"a\.safetensors has a damaged header: fetch or copy it again\."),
+        (safetensors(b"[]"), "has a damaged header"),
+        (safetensors(b'{"a":1}'), "has a damaged header"),
+        (safetensors(b'{"a":{"dtype":"F16","shape":[1]}}'), "has a damaged header"),
+        (safetensors(b'{"a":{"shape":[1],"data_offsets":[0,2]}}', b"\0\0"), "has a damaged header"),
+    ],
+    ids=["empty", "three-bytes", "text", "short", "header-cut", "no-header", "pickle", "ckpt", "junk", "list", "number",
+         "no-offsets", "no-dtype"],
+)  # fmt: skip
+def test_no_safetensors_file(content: bytes, sentence: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.safetensors"
+    path.write_bytes(content)
+    with pytest.raises(WeightsError, match=sentence):
+        read_header(path)
+
+
+def test_a_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match=r"b\.safetensors is not there, and a safetensors file was needed\."):
+        read_header(tmp_path / "b.safetensors")
+    with pytest.raises(WeightsError, match="is not there"):
+        read_header(tmp_path)
+
+
+def test_the_model_of_a_file(tmp_path: Path) -> None:
+    assert offsets_model(read_header(FC), 4) == "fc"
+    assert offsets_model(read_header(FBC), 4) == "fbc"
+    assert offsets_model(read_header(BUNDLE / "iclight_sd15_fcon.safetensors"), 4) == "fcon"
+    renamed = shutil.copy(FC, tmp_path / "My_FCon.safetensors")
+    assert offsets_model(read_header(Path(renamed)), 4) == "fcon"
+
+
+@pytest.mark.parametrize(
+    ("tensors", "sentence"),
+    [
+        ({"model.diffusion_model.x": (1,)}, r"holds no conv_in\.weight \(its first key is model\.diffusion_model\.x\)"),
+        ({}, r"holds no conv_in\.weight \(its first key is nothing\): an IC-Light file in diffusers keys"),
+        ({"conv_in.weight": (320, 8)}, r"holds no conv_in\.weight"),
+        ({"conv_in.weight": (320, 4, 3, 3)}, r"has 4 input channels \(a plain UNet\): IC-Light files have 8 "),
+        ({"conv_in.weight": (320, 9, 3, 3)}, r"has 9 input channels \(an inpainting UNet\)"),
+        ({"conv_in.weight": (320, 5, 3, 3)}, r"has 5 input channels: .*8 \(fc, fcon\) or 12 \(fbc\)\."),
+    ],
+)
+def test_no_offsets(tensors: dict[str, tuple[int, ...]], sentence: str) -> None:
+    header = Header(Path("x.safetensors"), {key: TensorInfo("F16", shape) for key, shape in tensors.items()})
+    with pytest.raises(WeightsError, match=r"^x\.safetensors " + sentence):
+        offsets_model(header, 4)
+
+
+def test_a_plain_unet_is_no_offsets() -> None:
+    with pytest.raises(WeightsError, match=r"4 input channels \(a plain UNet\)"):
+        offsets_model(read_header(UNET), 4)
+
+
+def test_a_base(base: Path) -> None:
+    assert check_base(base) == 4
+
+
+@pytest.mark.parametrize(
+    ("spoil", "sentence"),
+    [
+        (lambda base: shutil.rmtree(base), "holds no model_index.json: a diffusers folder of an SD1.5 model"),
+        (lambda base: (base / "model_index.json").unlink(), r"base holds no model_index\.json: a diffusers folder"),
+        (lambda base: shutil.rmtree(base / "unet"), r"unet holds no config\.json: a complete diffusers folder"),
+        (lambda base: shutil.rmtree(base / "vae"), r"vae holds no config\.json"),
+        (lambda base: shutil.rmtree(base / "text_encoder"), r"text_encoder holds no config\.json"),
+        (lambda base: (base / "unet" / "config.json").write_text("{"), r"config\.json is no valid JSON: fetch or copy"),
+        (lambda base: (base / "unet" / UNET.name).unlink(), "unet holds no weights: a complete diffusers folder"),
+        (lambda base: (base / "vae" / UNET.name).unlink(), "vae holds no weights"),
+        (lambda base: (base / "unet" / UNET.name).write_bytes(UNET.read_bytes()[:99_999]), r"is truncated \(99999 of "),
+        (lambda base: (base / "text_encoder" / "model.safetensors").write_bytes(b""), r"model\.safetensors \(0 byte"),
+        (lambda base: shutil.rmtree(base / "tokenizer"), r"tokenizer holds no vocab\.json and merges\.txt"),
+        (lambda base: (base / "tokenizer" / "merges.txt").unlink(), r"tokenizer holds no vocab\.json and merges\.txt"),
+        (lambda base: edit(base / "unet" / "config.json", in_channels=9),
+         r"The UNet of base has 9 input channels \(an inpainting UNet\): a plain SD1\.5 UNet with 4 was needed\."),
+        (lambda base: edit(base / "unet" / "config.json", in_channels=8), "has 8 input channels: a plain SD1.5 UNet"),
+        (lambda base: edit(base / "unet" / "config.json", addition_embed_type="text_time"),
+         r"base is an SDXL model, and IC-Light's offsets fit SD1\.5 only\."),
+        (lambda base: (base / "text_encoder_2").mkdir(), "base is an SDXL model"),
+        (lambda base: edit(base / "unet" / "config.json", cross_attention_dim=1024),
+         r"The UNet of base reads texts of width 1024, and its text encoder writes width 32: both must come from one"),
+    ],
+)  # fmt: skip
+def test_no_base(spoil: Callable[[Path], object], sentence: str, base: Path) -> None:
+    spoil(base)
+    with pytest.raises(WeightsError, match=sentence):
+        check_base(base)
+
+
+def test_a_base_of_bin_files_and_one_of_a_fast_tokenizer(base: Path) -> None:
+    (base / "vae" / UNET.name).rename(base / "vae" / "diffusion_pytorch_model.bin")
+    (base / "tokenizer" / "vocab.json").rename(base / "tokenizer" / "tokenizer.json")
+    assert check_base(base) == 4
+
+
+def test_latent_channels_are_read_from_the_config(base: Path) -> None:
+    for part, name in (("vae", "latent_channels"), ("unet", "in_channels")):
+        edit(base / part / "config.json", **{name: 16})
+    assert check_base(base) == 16
+
+
+def shapes() -> dict[str, tuple[int, ...]]:
+    return {key: tensor.shape for key, tensor in read_header(UNET).tensors.items()}
+
+
+def test_offsets_that_fit() -> None:
+    check_offsets_fit(read_header(FC), shapes())
+    check_offsets_fit(read_header(FBC), shapes())
+
+
+def test_offsets_with_other_keys() -> None:
+    more = {**shapes(), "mid.extra": (1,)}
+    with pytest.raises(WeightsError, match=r"1 of its UNet's keys are missing and 0 are strange \(like mid\.extra\)"):
+        check_offsets_fit(read_header(FC), more)
+    fewer = dict(list(shapes().items())[2:])
+    with pytest.raises(WeightsError, match="0 of its UNet's keys are missing and 2 are strange"):
+        check_offsets_fit(read_header(FC), fewer)
+
+
+def test_offsets_of_other_shapes() -> None:
+    key = next(key for key in shapes() if key.endswith("attn2.to_k.weight"))
+    wide = {**shapes(), key: (32, 1024)}
+    with pytest.raises(WeightsError, match=rf"{key} is \d+x32 in the file and 32x1024 in the base \(an SD2 model\); "):
+        check_offsets_fit(read_header(FC), wide)
+    with pytest.raises(WeightsError, match=r"conv_out\.bias is 4 in the file and 5 in the base; IC-Light's offsets"):
+        check_offsets_fit(read_header(FC), {**shapes(), "conv_out.bias": (5,)})
