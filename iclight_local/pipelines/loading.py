@@ -83,7 +83,14 @@ def load_merged_unet(base: str, iclight: Path, options: Mapping[str, Any]) -> UN
     """
     header = read_header(iclight)
     hub = {key: options[key] for key in HUB_ARGUMENTS if key in options}
-    unet = UNet2DConditionModel.from_pretrained(base, subfolder="unet", torch_dtype=torch.float32, **hub)
+    unet, found = UNet2DConditionModel.from_pretrained(
+        base, subfolder="unet", torch_dtype=torch.float32, output_loading_info=True, **hub
+    )
+    if found["missing_keys"]:
+        raise WeightsError(
+            f"The UNet of {base} lacks {len(found['missing_keys'])} tensors, like {found['missing_keys'][0]}: "
+            "fetch or copy it again."
+        )
     check_offsets_fit(header, {key: tuple(value.shape) for key, value in unet.state_dict().items()})
     _widen(unet, header.tensors["conv_in.weight"].shape[1])
     state = unet.state_dict()

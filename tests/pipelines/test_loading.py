@@ -156,3 +156,12 @@ def test_the_precision_of_a_component() -> None:
 
 def test_a_component_given_by_the_user_is_kept(fc: ICLightPipeline) -> None:
     assert load_pipe("fc", vae=fc.vae).vae is fc.vae
+
+
+def test_a_base_without_one_of_its_tensors_is_refused(base: Path) -> None:
+    weights = base / "unet" / "diffusion_pytorch_model.safetensors"
+    tensors = load_file(weights)
+    del tensors["mid_block.resnets.0.conv1.weight"]
+    save_file(tensors, weights, metadata={"format": "pt"})
+    with pytest.raises(WeightsError, match="lacks 1 tensors, like mid_block"):
+        ICLightPipeline.from_pretrained(base, iclight=offsets("fc"))
