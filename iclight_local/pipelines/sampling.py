@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from diffusers.utils.torch_utils import randn_tensor
 
+from iclight_local.errors import InvalidRequest
 from iclight_local.pipelines.items import Item
 from iclight_local.pipelines.latents import encode_pictures
 from iclight_local.plan import PassPlan
@@ -97,7 +98,13 @@ class Sampler:
     def _start(self, which: PassPlan, initial: torch.Tensor | None, count: int) -> tuple[torch.Tensor, torch.Tensor]:
         pipe, scheduler = self.pipe, self.pipe.scheduler
         device = pipe._execution_device
-        scheduler.set_timesteps(which.scheduler_steps, device=device)
+        try:
+            scheduler.set_timesteps(which.scheduler_steps, device=device)
+        except ValueError as error:
+            raise InvalidRequest(
+                f"{type(scheduler).__name__} cannot be set to {which.scheduler_steps} steps: use fewer steps, "
+                "or a higher denoise strength."
+            ) from error
         factor = pipe.vae_scale_factor
         shape = (count, pipe.vae.config.latent_channels, which.height // factor, which.width // factor)
         noise = randn_tensor(shape, generator=self.batch.generator, device=device, dtype=torch.float32)

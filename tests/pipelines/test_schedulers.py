@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from golden_pictures import SMALL, load_pipe, unet_calls
 
+from iclight_local.errors import InvalidRequest
 from iclight_local.imaging.fit import FloatArray, UInt8Array
 from iclight_local.pipelines.iclight import ICLightPipeline
 
@@ -104,3 +105,11 @@ def test_the_users_scheduler_is_kept(foreground: UInt8Array, tmp_path: Any) -> N
     saved = ICLightPipeline.from_pretrained(tmp_path)
     assert isinstance(saved.scheduler, diffusers.EulerDiscreteScheduler)
     assert saved.scheduler.config.beta_start == 0.001
+
+
+def test_more_steps_than_a_scheduler_has_are_refused(
+    swapped: Callable[..., ICLightPipeline], foreground: UInt8Array
+) -> None:
+    pipe = swapped("LCMScheduler")
+    with pytest.raises(InvalidRequest, match="LCMScheduler cannot be set to 60 steps: use fewer steps"):
+        pipe(foreground, **{**KNOBS, "steps": 30, "light_source": "none"})
