@@ -89,7 +89,8 @@ def _pipeline(options: argparse.Namespace) -> int:
     options.out.write_text(json.dumps(result, indent=1) + "\n")
     time, cold = result["steady"]["wall_s"]["ratio_median"], result["cold"]["ratio_total"]
     memory, levels = result["memory"]["ratio_peak"], result["difference"]["levels_max"]
-    print(f"Of plain diffusers: time {time:.3f}, cold start {cold:.3f}, peak memory {memory:.3f}.")
+    shown = "unknown (no pair of runs was undisturbed)" if time is None else f"{time:.3f}"
+    print(f"Of plain diffusers: time {shown}, cold start {cold:.3f}, peak memory {memory:.3f}.")
     print(f"Largest difference {levels} grey levels. All values: {options.out}")
     return 0
 

@@ -10,15 +10,18 @@ from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
+from benchmarks.environment import busy_seconds, cuda_peak_mib, describe, resident_mib
 from benchmarks.sides import SIDES, Experiment, Relight, Timing, load, timed
 
 SCHEMA = 1
+QUIET = 0.05
+"""A run is quiet where everything else on the machine took less than this part of the run's time."""
 OURS, PLAIN = SIDES
 
 
@@ -32,8 +35,6 @@ def compare(experiment: Experiment) -> dict[str, Any]:
     read_through(Path(experiment.bundle))
     fresh = {side: run_fresh(side, experiment) for side in SIDES}
     _set_threads(experiment)
-    from benchmarks.environment import describe
-
     environment = describe(experiment.device)
     relights = {side: load(side, experiment) for side in SIDES}
     for relight in relights.values():
@@ -44,7 +45,7 @@ def compare(experiment: Experiment) -> dict[str, Any]:
         "experiment": asdict(experiment),
         "environment": environment,
         "cold": _cold(fresh),
-        "steady": _steady(timings),
+        "steady": steady(timings),
         "memory": _memory(fresh),
         "difference": {
             "levels_max": max(each["levels_max"] for each in differences),
@@ -72,6 +73,20 @@ def run_pairs(
             timings[side].append(taken)
         differences.append(difference(pictures[OURS], pictures[PLAIN]))
     return timings, differences
+
+
+def steady(timings: dict[str, list[Timing]]) -> dict[str, Any]:
+    """Raw values of all runs; medians and ratios of the pairs that nothing else disturbed.
+
+    Without a quiet pair there is no median and no ratio: they are None.
+    """
+    pairs = list(zip(timings[OURS], timings[PLAIN], strict=True))
+    quiet = [index for index, pair in enumerate(pairs) if all(_is_quiet(each) for each in pair)]
+    result: dict[str, Any] = {"quiet_pairs": quiet}
+    for name in Timing._fields:
+        values = {side: [getattr(each, name) for each in timings[side]] for side in SIDES}
+        result[name] = {"values": values} if name == "others_cpu_s" else _ratios(values, quiet)
+    return result
 
 
 def difference(ours: list[Image.Image], theirs: list[Image.Image]) -> dict[str, float]:
@@ -102,11 +117,9 @@ def measure_fresh(side: str, experiment: Experiment) -> dict[str, Any]:
         side: one of :data:`benchmarks.sides.SIDES`.
         experiment: what to run once.
     """
-    marks = [perf_counter()]
+    marks, cpu, busy = [perf_counter()], process_time(), busy_seconds()
     _set_threads(experiment)
     _import_side(side)
-    from benchmarks.environment import cuda_peak_mib, resident_mib
-
     marks.append(perf_counter())
     imported, _ = resident_mib()
     relight = load(side, experiment)
@@ -120,6 +133,7 @@ def measure_fresh(side: str, experiment: Experiment) -> dict[str, Any]:
         "load_s": load_s,
         "first_s": first.wall_s,
         "total_s": import_s + load_s + first.wall_s,
+        "others_cpu_s": max(0.0, busy_seconds() - busy - (process_time() - cpu)),
         "imported_mib": imported,
         "loaded_mib": loaded,
         "load_peak_mib": load_peak,
@@ -157,26 +171,24 @@ def _stack(pictures: list[Image.Image]) -> np.ndarray[Any, Any]:
 
 
 def _cold(fresh: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    names = ("import_s", "load_s", "first_s", "total_s")
+    names = ("import_s", "load_s", "first_s", "total_s", "others_cpu_s")
     values = {side: {name: fresh[side][name] for name in names} for side in SIDES}
     return {**values, "ratio_total": values[OURS]["total_s"] / values[PLAIN]["total_s"]}
 
 
-def _steady(timings: dict[str, list[Timing]]) -> dict[str, Any]:
-    return {
-        name: _ratios({side: [getattr(each, name) for each in timings[side]] for side in SIDES})
-        for name in Timing._fields
-    }
+def _is_quiet(run: Timing) -> bool:
+    return run.others_cpu_s < QUIET * run.wall_s
 
 
-def _ratios(values: dict[str, list[float]]) -> dict[str, Any]:
-    """Raw values, each side's median, and the ratio of each pair with the median of those."""
-    pairs = [ours / theirs for ours, theirs in zip(values[OURS], values[PLAIN], strict=True)]
+def _ratios(values: dict[str, list[float]], quiet: list[int]) -> dict[str, Any]:
+    """Raw values, the ratio of each pair, and the medians of the pairs with an index in ``quiet``."""
+    ratios = [ours / theirs for ours, theirs in zip(values[OURS], values[PLAIN], strict=True)]
+    medians = {side: median(values[side][index] for index in quiet) if quiet else None for side in SIDES}
     return {
         "values": values,
-        "median": {side: median(values[side]) for side in SIDES},
-        "ratios": pairs,
-        "ratio_median": median(pairs),
+        "median": medians,
+        "ratios": ratios,
+        "ratio_median": median(ratios[index] for index in quiet) if quiet else None,
     }
 
 

@@ -1,4 +1,7 @@
-"""What a measurement ran on, and how much memory a process has taken."""
+"""What a measurement ran on, and how much memory a process has taken.
+
+Nothing heavy is imported before it is needed: a cold start is measured through here.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import torch
+import psutil
 
 PACKAGES = ("torch", "diffusers", "transformers", "accelerate", "safetensors", "numpy", "pillow")
 MIB = 2**20
@@ -19,6 +22,8 @@ MIB = 2**20
 
 def describe(device: str) -> dict[str, Any]:
     """Machine, versions and load, as plain values for a JSON file."""
+    import torch
+
     import iclight_local
 
     return {
@@ -54,7 +59,19 @@ def resident_mib() -> tuple[float, float]:
 
 def cuda_peak_mib(device: str) -> float | None:
     """Highest memory allocated on a CUDA device in MiB; None on another device."""
-    return round(torch.cuda.max_memory_allocated(device) / MIB, 1) if device.startswith("cuda") else None
+    if not device.startswith("cuda"):
+        return None
+    import torch
+
+    return round(torch.cuda.max_memory_allocated(device) / MIB, 1)
+
+
+def busy_seconds() -> float:
+    """Seconds that all cores together have worked since the machine's start, for whomever."""
+    times = psutil.cpu_times()._asdict()
+    # Linux counts guests in user time already.
+    idle = ("idle", "iowait", "guest", "guest_nice")
+    return sum(value for name, value in times.items() if name not in idle)
 
 
 def _processor() -> str:

@@ -11,16 +11,22 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
+from benchmarks.environment import busy_seconds
+
 SIDES = ("iclight_local", "plain")
 Relight = Callable[[int], list[Image.Image]]
 """Relights the experiment's foreground with a seed."""
 
 
 class Timing(NamedTuple):
-    """Seconds on the clock, and seconds of processor time of all this process's threads."""
+    """Seconds on the clock, of processor time of this process, and of processor time of everything else.
+
+    The last tells a disturbed run from a quiet one on a machine that is shared.
+    """
 
     wall_s: float
     cpu_s: float
+    others_cpu_s: float
 
 
 @dataclass(frozen=True)
@@ -73,10 +79,12 @@ def load(side: str, experiment: Experiment) -> Relight:
 def timed(experiment: Experiment, work: Callable[[], Any]) -> tuple[Timing, Any]:
     """What ``work`` takes until the device is done with it, and what it returns."""
     _synchronize(experiment.device)
-    wall, cpu = perf_counter(), process_time()
+    before = (perf_counter(), process_time(), busy_seconds())
     result = work()
     _synchronize(experiment.device)
-    return Timing(perf_counter() - wall, process_time() - cpu), result
+    after = (perf_counter(), process_time(), busy_seconds())
+    wall, own, busy = (end - start for start, end in zip(before, after, strict=True))
+    return Timing(wall, own, max(0.0, busy - own)), result
 
 
 def foreground(experiment: Experiment) -> Image.Image:

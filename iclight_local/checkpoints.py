@@ -15,6 +15,8 @@ from iclight_local.request import ModelName
 
 MAX_HEADER_BYTES = 100_000_000
 """Largest header the safetensors format allows."""
+COMPONENTS = ("unet", "vae", "text_encoder")
+"""Folders of a base that hold weights."""
 _PICKLE_STARTS = (b"PK", b"\x80")
 _BYTES = {"F64": 8, "I64": 8, "U64": 8, "F32": 4, "I32": 4, "U32": 4, "F16": 2, "BF16": 2, "I16": 2, "U16": 2}
 
@@ -129,14 +131,24 @@ def read_config(folder: Path) -> dict[str, Any]:
     Raises:
         WeightsError: missing or not JSON.
     """
-    path = folder / "config.json"
+    return _read_table(folder / "config.json")
+
+
+def _read_table(path: Path) -> dict[str, Any]:
+    """A file that holds one JSON object."""
     try:
-        config = json.loads(path.read_text())
+        table = json.loads(path.read_text())
     except FileNotFoundError:
-        raise WeightsError(f"{folder} holds no config.json: a complete diffusers folder was needed.") from None
+        raise WeightsError(f"{path.parent} holds no {path.name}: a complete diffusers folder was needed.") from None
+    except OSError as error:
+        raise WeightsError(
+            f"{path} cannot be read ({error.strerror}): a complete diffusers folder was needed."
+        ) from None
     except ValueError:
         raise WeightsError(f"{path} is no valid JSON: fetch or copy it again.") from None
-    return dict(config)
+    if not isinstance(table, dict):
+        raise WeightsError(f"{path} holds no JSON object: fetch or copy it again.")
+    return table
 
 
 def check_base(base: Path) -> int:
@@ -147,6 +159,7 @@ def check_base(base: Path) -> int:
     """
     if not (base / "model_index.json").is_file():
         raise WeightsError(f"{base} holds no model_index.json: a diffusers folder of an SD1.5 model was needed.")
+    _read_table(base / "model_index.json")
     unet = read_config(base / "unet")
     latent_channels = int(read_config(base / "vae").get("latent_channels", 4))
     context = unet.get("cross_attention_dim")
@@ -169,18 +182,36 @@ def check_base(base: Path) -> int:
     return latent_channels
 
 
+def component_files(folder: Path) -> list[Path]:
+    """The files of weights that diffusers and transformers load from a component's folder.
+
+    Other files that may lie there (a ``fp16`` variant, ``non_ema``) are not among them.
+
+    Raises:
+        WeightsError: there are none, or the index of a sharded file names one that is missing.
+    """
+    for stem in ("diffusion_pytorch_model", "model", "pytorch_model"):
+        for suffix in (".safetensors", ".bin"):
+            index = folder / f"{stem}{suffix}.index.json"
+            if index.is_file():
+                return sorted({folder / str(name) for name in _read_table(index).get("weight_map", {}).values()})
+            if (folder / f"{stem}{suffix}").is_file():
+                return [folder / f"{stem}{suffix}"]
+    raise WeightsError(f"{folder} holds no weights: a complete diffusers folder was needed.")
+
+
 def _check_complete(base: Path) -> None:
     """The weights of every component are there and whole, and so are the tokenizer's words.
 
     Without its files transformers makes a tokenizer that knows no words, and says nothing.
     """
-    for folder in (base / name for name in ("text_encoder", "unet", "vae")):
-        weights = sorted(folder.glob("*.safetensors"))
-        if not weights and not any(folder.glob("*.bin")):
-            raise WeightsError(f"{folder} holds no weights: a complete diffusers folder was needed.")
-        for path in weights:
-            read_header(path)
+    for name in COMPONENTS:
+        for path in component_files(base / name):
+            if path.suffix == ".safetensors":
+                read_header(path)
     tokenizer = base / "tokenizer"
+    if (tokenizer / "vocab.json").is_file():
+        _read_table(tokenizer / "vocab.json")
     words = all((tokenizer / name).is_file() for name in ("vocab.json", "merges.txt"))
     if not words and not (tokenizer / "tokenizer.json").is_file():
         raise WeightsError(f"{tokenizer} holds no vocab.json and merges.txt: a complete diffusers folder was needed.")

@@ -10,12 +10,14 @@ import secrets
 from dataclasses import dataclass
 from typing import Any
 
+from iclight_local.errors import InvalidRequest
 from iclight_local.request import (
     Knobs,
     LightSource,
     ModelName,
     NoiseDevice,
     OutputOptions,
+    RelightRequest,
     check_combination,
     resolve_model,
 )
@@ -114,6 +116,24 @@ def make_plan(knobs: Knobs, *, has_background: bool) -> RelightPlan:
         seed=random_seed() if knobs.seed is None else knobs.seed,
         noise_device=knobs.noise_device,
     )
+
+
+SET_BY_NORMALS = ("background_image", "background_flip", "light_source", "model", "number_of_images")
+"""Parameters that the four runs of a normal map set themselves."""
+
+
+def make_normals_plan(request: RelightRequest) -> RelightPlan:
+    """The plan of one of the four runs of a normal map, which differ in their light alone.
+
+    Raises:
+        InvalidRequest: the request sets something that the four runs set themselves.
+    """
+    for name in SET_BY_NORMALS:
+        value = getattr(request, name)
+        if value != RelightRequest.model_fields[name].default and (name, value) != ("model", "fbc"):
+            raise InvalidRequest(f"Normals come from four runs that set {name} themselves: leave it out.")
+    values = {name: getattr(request, name) for name in Knobs.model_fields}
+    return make_plan(Knobs(**{**values, "model": "fbc", "light_source": "left"}), has_background=False)
 
 
 def executed_knobs(knobs: Knobs, plan: RelightPlan) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 import PIL.Image
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic.fields import FieldInfo
 
 from iclight_local.errors import InvalidRequest
@@ -22,8 +22,17 @@ ModelName = Literal["fc", "fcon", "fbc"]
 LightSource = Literal["none", "left", "right", "top", "bottom", "ambient"]
 NoiseDevice = Literal["cpu", "device"]
 OutputFormat = Literal["png", "jpeg", "webp"]
+
+
+def _plain_bytes(value: object) -> object:
+    """Other kinds of bytes as bytes: pydantic would read them as text, and so as a path."""
+    return bytes(value) if isinstance(value, bytearray | memoryview) else value
+
+
 ImageSource = str | os.PathLike[str] | bytes | PIL.Image.Image
 """A path, an http(s) URL, a data URI, the bytes of an image file, or a PIL image."""
+
+_Source = Annotated[ImageSource, BeforeValidator(_plain_bytes)]
 
 MAX_SEED = 2**63 - 1
 """Largest seed; ``torch.Generator.manual_seed`` takes signed 64-bit numbers."""
@@ -99,6 +108,13 @@ class Knobs(BaseModel):
         "device: on the GPU itself, as the original does.",
     )
 
+    @field_validator("prompt", "appended_prompt", "negative_prompt")
+    @classmethod
+    def _is_text(cls, value: str) -> str:
+        """Refuse what cannot be encoded, as bytes of a command line that are no UTF-8 come in."""
+        value.encode()
+        return value
+
     def __init__(self, **values: Any) -> None:
         try:
             super().__init__(**values)
@@ -129,11 +145,11 @@ class RelightRequest(OutputOptions):
         InvalidRequest: a bad value, or values that contradict each other; one sentence with the cure.
     """
 
-    subject_image: Annotated[ImageSource, Field(description="The picture whose subject is relit.")]
-    background_image: ImageSource | None = Field(
+    subject_image: _Source = Field(description="The picture whose subject is relit.")
+    background_image: _Source | None = Field(
         None, description="A picture that lights the subject and stands behind it (model fbc)."
     )
-    matte: ImageSource | None = Field(
+    matte: _Source | None = Field(
         None,
         description="Grey picture of the subject's size: white is subject, black is not.",
         json_schema_extra={"default_text": "the picture's own transparency, else segmentation"},
@@ -224,7 +240,7 @@ def _fault(cls: type[BaseModel], name: str, fault: Mapping[str, Any]) -> str:
 
 
 def _shown(value: object) -> str:
-    text = str(value) if value != "" else "empty"
+    text = "empty" if isinstance(value, str) and not value else str(value).splitlines()[0]
     return text if len(text) <= 60 else text[:57] + "..."
 
 

@@ -8,6 +8,9 @@ from typing import Any
 
 import PIL.Image
 
+SIDES = ("left", "right", "bottom", "top")
+"""The four lights of a normal map, in the order of the original demo's pictures."""
+
 
 @dataclass(frozen=True)
 class Progress:

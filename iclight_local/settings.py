@@ -55,7 +55,7 @@ def load_settings(overrides: Mapping[str, Any] | None = None, environ: Mapping[s
         InvalidRequest: an unknown name or a bad value, with where it stands.
     """
     env = os.environ if environ is None else environ
-    given = {name: value for name, value in (overrides or {}).items() if value is not None}
+    given = {} if overrides is None else {name: value for name, value in overrides.items() if value is not None}
     from_env = {name: env[key] for name in Settings.model_fields if env.get(key := PREFIX + name.upper())}
     home = Path(given.get("home", from_env.get("home", Settings.model_fields["home"].default))).expanduser()
     file = home / CONFIG_FILE
@@ -79,8 +79,11 @@ def _from_file(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InvalidRequest(f"{path} cannot be read ({error.strerror}): mend or remove it.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InvalidRequest(f"{path} is no valid TOML ({error}): mend or remove it.") from None
+    if "home" in table:
+        raise InvalidRequest(f"{path} sets home, which says where this file is looked for: set {PREFIX}HOME instead.")
+    return table

@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
-GOLDEN = "golden_cli"
-"""Property of a report: name, largest and mean difference of a picture from the original's."""
+# Before torch is imported: its threads spin while they wait, and on a machine whose cores are shared that
+# makes runs of two threads six times as slow.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 _CONNECT = {name: getattr(socket.socket, name) for name in ("connect", "connect_ex")}
 
 
@@ -78,26 +80,39 @@ def network(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
             monkeypatch.setattr(socket.socket, name, connect)
 
 
-@pytest.fixture(scope="module")
+# For each test anew, because importing rembg sets the number of threads that torch uses.
+@pytest.fixture
 def one_thread() -> Iterator[None]:
     """Torch on one thread: the random bundle is so small that a second one only waits."""
     yield from _threads(1)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def two_threads() -> Iterator[None]:
     """Torch on two threads, as the goldens were made: their number decides the order of float sums."""
     yield from _threads(2)
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Print how far the pictures of the command line are from the original's."""
+    """Print what tests of the command line have measured and recorded in their reports."""
     reports = [report for outcome in ("passed", "failed") for report in terminalreporter.getreports(outcome)]
-    rows = [value for report in reports for name, value in report.user_properties if name == GOLDEN]
-    if rows:
-        terminalreporter.section("the command line's golden pictures: grey levels off the original's")
-        for name, largest, mean in rows:
-            terminalreporter.write_line(f"{name:<34} max {largest:3d}   mean {mean:.5f}")
+    tables = {
+        "golden_cli": ("the command line's golden pictures: grey levels off the original's", _golden_row),
+        "cpu_seconds": (
+            "CPU time of a start (no test rests on it)",
+            lambda name, seconds: f"{name:<34} {seconds:.2f} s",
+        ),
+    }
+    for key, (title, row) in tables.items():
+        found = [value for report in reports for name, value in report.user_properties if name == key]
+        if found:
+            terminalreporter.section(title)
+            for values in found:
+                terminalreporter.write_line(row(*values))
+
+
+def _golden_row(name: str, largest: int, mean: float) -> str:
+    return f"{name:<34} max {largest:3d}   mean {mean:.5f}"
 
 
 def _threads(count: int) -> Iterator[None]:

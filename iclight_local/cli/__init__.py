@@ -7,9 +7,12 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from typing import TYPE_CHECKING
 
-from iclight_local.cli.parser import Parser, UsageError, make_parser
-from iclight_local.errors import Cancelled, ICLightError
+from iclight_local.errors import Cancelled, EngineError, ICLightError
+
+if TYPE_CHECKING:
+    from iclight_local.cli.parser import Parser
 
 COMMANDS = ("relight", "normals", "inspect", "weights", "doctor")
 """Each is a module of this package with ``SUMMARY``, ``add_arguments`` and ``run``."""
@@ -24,21 +27,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         0 done, 1 it failed, 2 the request is wrong, 130 interrupted.
     """
-    _quiet_libraries()
     given = list(sys.argv[1:] if arguments is None else arguments)
     as_json = "--json" in given
     try:
+        # Everything else is imported from here on, so that Ctrl-C is met with a sentence from the start.
+        _quiet_libraries()
         return _run(given)
     except KeyboardInterrupt:
-        return _failed(Cancelled("Stopped; nothing was written."), as_json)
-    except UsageError as error:
-        return _failed(error, as_json)
+        return _failed(Cancelled("Stopped; no result was left half-written."), as_json)
     except ICLightError as error:
         return _failed(error, as_json)
     except BrokenPipeError:
-        # Whoever read the output has gone; a second failure while Python flushes it at exit is of no use.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # Whoever read the output has gone and needs no sentence.
         return 1
+    except Exception as error:
+        if os.environ.get("ICLIGHT_DEBUG"):
+            raise
+        return _failed(EngineError(_unexpected(error)), as_json)
+
+
+def _unexpected(error: Exception) -> str:
+    detail = str(error).strip().splitlines()
+    what = f"{type(error).__name__}: {detail[0]}" if detail else type(error).__name__
+    return f"Something unexpected failed ({what}): please report it with what ICLIGHT_DEBUG=1 prints in its place."
 
 
 def command_summary(name: str) -> str:
@@ -47,15 +58,28 @@ def command_summary(name: str) -> str:
 
 
 def _run(given: list[str]) -> int:
+    parsed = _parser().parse_args(given)
+    status = int(parsed.run(parsed))
+    _flush()
+    return status
+
+
+def _flush() -> None:
+    """Flush now and not when Python exits, where a full disk or a reader that has gone cannot be answered."""
+    if sys.stdout is None:
+        return
     try:
-        parsed = _parser().parse_args(given)
-        return int(parsed.run(parsed))
-    finally:
-        # Now and not when Python exits, where a reader that has gone can no longer be answered.
         sys.stdout.flush()
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):
+            raise
+        raise EngineError(f"The output could not be written ({error.strerror}).") from error
 
 
 def _parser() -> Parser:
+    from iclight_local.cli.parser import Parser, make_parser
+
     parser = make_parser(
         "iclight", "Relight pictures on this machine with IC-Light.", epilog="iclight COMMAND --help shows its options."
     )
@@ -73,7 +97,8 @@ def _failed(error: ICLightError, as_json: bool) -> int:
 
     if as_json:
         print_json({"error": {"type": type(error).__name__, "message": str(error)}})
-    print(f"iclight: {error}", file=sys.stderr)
+    if sys.stderr is not None:
+        print(f"iclight: {error}", file=sys.stderr)
     return error.exit_status
 
 

@@ -9,11 +9,12 @@ from typing import Any
 from iclight_local import __version__
 from iclight_local.cli.output import print_json
 from iclight_local.cli.parser import Parser, add_common, given
+from iclight_local.cli.relight import SETTINGS
 from iclight_local.cli.weights import describe
 from iclight_local.engines.record import library_versions
 from iclight_local.errors import ICLightError
 from iclight_local.segmenters.catalogue import MODELS
-from iclight_local.segmenters.rembg_session import find_model, looked_in, open_segmenter
+from iclight_local.segmenters.rembg_session import check_segmenter, find_model
 from iclight_local.settings import Settings, load_settings
 from iclight_local.store.bundles import bundle_folder, find_bundle, list_bundles
 
@@ -22,7 +23,7 @@ SUMMARY = "Show versions, device, weights and segmenters, and what to run next."
 
 def add_arguments(parser: Parser) -> None:
     """Declare the options."""
-    add_common(parser, "home", "weights", "device", "precision", "segmenter")
+    add_common(parser, *(name for name in SETTINGS if name != "offline"))
 
 
 def run(parsed: argparse.Namespace) -> int:
@@ -107,21 +108,12 @@ def _segmenters() -> dict[str, dict[str, Any]]:
 
 def _segmenter(settings: Settings, problems: list[str]) -> str:
     """The state of the segmenter in use; a missing one is a next step, not a hindrance: alpha and mattes work."""
-    name = settings.segmenter
-    if name not in MODELS:
-        try:
-            return open_segmenter(name, allow_noncommercial=settings.allow_noncommercial).name
-        except ICLightError as error:
-            problems.append(str(error))
-            return f"{name}, not usable"
-    path = find_model(name)
-    if path is not None:
-        return f"{name}, {path}"
-    problems.append(
-        f'To cut subjects out of plain pictures, fetch the segmenter: python -c "import rembg; '
-        f"rembg.new_session('{name}')\"; pictures with transparency and --matte work without."
-    )
-    return f"{name}, not on this machine (looked in {', '.join(map(str, looked_in(name)))})"
+    try:
+        path = check_segmenter(settings.segmenter, allow_noncommercial=settings.allow_noncommercial)
+    except ICLightError as error:
+        problems.append(f"To cut subjects out of plain pictures: {error}")
+        return f"{settings.segmenter}, not usable"
+    return f"{settings.segmenter}, {path}" if settings.segmenter in MODELS else path.name
 
 
 def _bundle_line(facts: dict[str, Any]) -> str:

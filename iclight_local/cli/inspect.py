@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import shlex
+from pathlib import Path
 from typing import Any
 
-from iclight_local.cli.normals import SET_BY_THE_RUNS
 from iclight_local.cli.output import print_json
 from iclight_local.cli.parser import Parser
 from iclight_local.imaging.metadata import read_record
+from iclight_local.plan import SET_BY_NORMALS
 from iclight_local.request import Knobs, OutputOptions
 
 SUMMARY = "Show how a result was made: request, seed, weights and versions."
@@ -29,7 +30,7 @@ def run(parsed: argparse.Namespace) -> int:
         return 0
     for line in _lines(record):
         print(line)
-    print(f"again: {replay_command(record)}")
+    print(f"again: {_printable(replay_command(record))}")
     return 0
 
 
@@ -40,14 +41,15 @@ def replay_command(record: dict[str, Any]) -> str:
     """
     knobs, subject = _table(record, "request"), _table(record, "subject")
     normals = record.get("kind") == "normals"
-    words = ["iclight", "normals" if normals else "relight", str(subject.get("name", "PICTURE"))]
+    name = str(subject.get("name", "PICTURE"))
+    words = ["iclight", "normals" if normals else "relight", name if Path(name).suffix else "PICTURE"]
     if "background" in record:
         words += ["--background-image", "BACKGROUND"]
     if subject.get("matte") == "given":
         words += ["--matte", "MATTE"]
     for name in Knobs.model_fields:
         value = knobs.get(name)
-        if value is None or value == Knobs.model_fields[name].default or (normals and name in SET_BY_THE_RUNS):
+        if value is None or value == Knobs.model_fields[name].default or (normals and name in SET_BY_NORMALS):
             continue
         flag, text = "--" + name.replace("_", "-"), str(value)
         # What begins with a dash would be taken for an option.
@@ -65,12 +67,17 @@ def _lines(record: dict[str, Any]) -> list[str]:
     lines = []
     for key, value in record.items():
         if not isinstance(value, dict):
-            lines.append(f"{key}: {value}")
+            lines.append(_printable(f"{key}: {value}"))
             continue
         hidden = OutputOptions.model_fields.keys() - Knobs.model_fields.keys()
-        lines.append(f"{key}:")
-        lines += [f"  {name}: {part}" for name, part in _flat(value) if name not in hidden]
+        lines.append(_printable(f"{key}:"))
+        lines += [_printable(f"  {name}: {part}") for name, part in _flat(value) if name not in hidden]
     return lines
+
+
+def _printable(text: str) -> str:
+    """``text`` with its control characters spelt out: a record may come from anybody."""
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
 
 
 def _flat(table: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:

@@ -7,18 +7,15 @@ from pathlib import Path
 
 from PIL import Image
 
-from iclight_local.cli.output import progress_bar, show_result
+from iclight_local.cli.output import check_outputs, output_of, progress_bar, show_result, write_results
 from iclight_local.cli.parser import Parser, add_common, add_fields, given
-from iclight_local.cli.relight import SETTINGS, add_output, output_of
-from iclight_local.imaging.encode import check_writable, encode, write
+from iclight_local.cli.relight import SETTINGS, add_output
+from iclight_local.plan import SET_BY_NORMALS
 from iclight_local.request import RelightRequest
-from iclight_local.result import NormalsResult
+from iclight_local.result import SIDES, NormalsResult
 from iclight_local.settings import Settings, load_settings
 
 SUMMARY = "Estimate the normal map of a picture's subject, with model fbc and four lights."
-SIDES = ("left", "right", "bottom", "top")
-SET_BY_THE_RUNS = ("subject_image", "background_image", "background_flip", "light_source", "model", "number_of_images")
-"""Knobs that are no options here: the four runs set them."""
 
 
 def add_arguments(parser: Parser) -> None:
@@ -28,7 +25,7 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument(
         "--parts", action="store_true", help="Write the four relit pictures and their ratios beside the normal map."
     )
-    knobs = [name for name in RelightRequest.model_fields if name not in SET_BY_THE_RUNS]
+    knobs = [name for name in RelightRequest.model_fields if name not in ("subject_image", *SET_BY_NORMALS)]
     add_fields(parser.add_argument_group("the sampling"), RelightRequest, knobs)
     add_common(parser, *SETTINGS)
 
@@ -40,26 +37,15 @@ def run(parsed: argparse.Namespace) -> int:
     paths = [target, *(_part(target, kind, side) for kind in ("ratio", "relit") for side in SIDES)]
     if not parsed.parts:
         paths = paths[:1]
-    for path in paths:
-        check_writable(path, overwrite=parsed.overwrite)
+    check_outputs(paths, request, output_format, overwrite=parsed.overwrite)
     settings = load_settings(given(parsed, Settings))
     from iclight_local.assemble import engine_from
 
     engine = engine_from(settings)
     with progress_bar() as progress:
         result = engine.normals(request, progress=progress)
-    encoded = [
-        encode(
-            picture,
-            output_format=output_format,
-            quality=request.output_quality,
-            record=result.run.record_of(0),
-            exif=result.run.exif,
-        )
-        for picture in _pictures(result)[: len(paths)]
-    ]
-    for path, data in zip(paths, encoded, strict=True):
-        write(path, data, overwrite=parsed.overwrite)
+    files = dict(zip(paths, _pictures(result), strict=False))
+    write_results(files, result.run, request, output_format=output_format, overwrite=parsed.overwrite)
     show_result(paths, result.run, as_json=parsed.json)
     return 0
 

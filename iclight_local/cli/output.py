@@ -2,19 +2,84 @@
 
 from __future__ import annotations
 
+import argparse
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
+from iclight_local.errors import InvalidRequest
+from iclight_local.imaging.encode import encode, format_for
+from iclight_local.imaging.metadata import check_record
+from iclight_local.imaging.write import check_writable, write_all
+from iclight_local.request import OutputOptions, RelightRequest
 from iclight_local.result import Progress, ProgressCallback, RelightResult
+
+MAX_NAME = 200
+"""Longest text that is still taken for the name of a file."""
+REST_OF_RECORD = 4096
+"""Bytes that a record needs besides its prompts, generously."""
 
 
 def numbered(path: Path, count: int) -> list[Path]:
     """Names of ``count`` results: the name itself for one, ``name_0`` and so on for several."""
     return [path] if count == 1 else [path.with_stem(f"{path.stem}_{index}") for index in range(count)]
+
+
+def output_of(parsed: argparse.Namespace, options: OutputOptions, suffix: str) -> tuple[Path, str]:
+    """Where the result goes and in which format: by the name's suffix, else as asked, else PNG.
+
+    Raises:
+        InvalidRequest: the name is a folder's, or its suffix is unknown or contradicts the format.
+    """
+    if parsed.output is None:
+        output_format = "png" if options.output_format is None else options.output_format
+        named = len(parsed.subject_image) < MAX_NAME and parsed.subject_image[:5].lower() != "data:"
+        stem = Path(parsed.subject_image).stem if named else "picture"
+        return Path(f"{stem}-{suffix}.{output_format}"), output_format
+    path = Path(parsed.output).expanduser()
+    if parsed.output.endswith(("/", os.sep)) or not path.name or path.is_dir():
+        raise InvalidRequest(f"The output {parsed.output or 'that is empty'} is a folder: name a file, like out.png.")
+    return path, format_for(path, options.output_format)
+
+
+def write_results(files: Mapping[Path, Image.Image], result: RelightResult, options: OutputOptions, **how: Any) -> None:
+    """Encode pictures with their record, and write all of them or none.
+
+    Args:
+        files: the pictures by their names, in the order of their numbers.
+        result: whose record and EXIF go into them.
+        options: the quality.
+        **how: ``output_format``, ``overwrite``.
+    """
+    encoded = {
+        path: encode(
+            picture,
+            output_format=how["output_format"],
+            quality=options.output_quality,
+            record=result.record_of(index),
+            exif=result.exif,
+        )
+        for index, (path, picture) in enumerate(files.items())
+    }
+    write_all(encoded, overwrite=how["overwrite"])
+
+
+def check_outputs(paths: list[Path], request: RelightRequest, output_format: str, *, overwrite: bool) -> None:
+    """Check before the expensive work that the results can be written and that their record has room.
+
+    Raises:
+        InvalidRequest: a name is taken or cannot be written, or the prompts are too long for a JPEG.
+    """
+    for path in paths:
+        check_writable(path, overwrite=overwrite)
+    texts = {name: getattr(request, name) for name in ("prompt", "appended_prompt", "negative_prompt")}
+    check_record(output_format, {**texts, "the rest": "." * REST_OF_RECORD})
 
 
 def print_json(value: Mapping[str, Any]) -> None:
@@ -25,7 +90,7 @@ def print_json(value: Mapping[str, Any]) -> None:
 def show_result(paths: list[Path], result: RelightResult, *, as_json: bool) -> None:
     """Tell where the results lie, with seed and times; warnings go to the error stream."""
     for warning in result.warnings:
-        print(f"iclight: warning: {warning}", file=sys.stderr)
+        _tell(f"iclight: warning: {warning}")
     timings = {stage: round(seconds, 3) for stage, seconds in result.timings.items()}
     if as_json:
         print_json(
@@ -43,13 +108,19 @@ def show_result(paths: list[Path], result: RelightResult, *, as_json: bool) -> N
     for path in paths:
         print(path)
     spent = ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in timings.items() if seconds >= 0.05)
-    print(f"seed {result.seed}; {spent}; peak memory {result.peak_memory / 1e9:.2f} GB", file=sys.stderr)
+    _tell(f"seed {result.seed}; {spent}; peak memory {result.peak_memory / 1e9:.2f} GB")
+
+
+def _tell(line: str) -> None:
+    """A line for the reader beside the output; nothing where the error stream is closed."""
+    if sys.stderr is not None:
+        print(line, file=sys.stderr)
 
 
 @contextmanager
 def progress_bar() -> Iterator[ProgressCallback | None]:
     """A bar on a terminal, nothing in a pipe."""
-    if not sys.stderr.isatty():
+    if sys.stderr is None or not sys.stderr.isatty():
         yield None
         return
     from tqdm import tqdm

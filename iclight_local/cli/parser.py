@@ -38,6 +38,9 @@ class Parser(argparse.ArgumentParser):
             close = difflib.get_close_matches(word, re.findall(r"[\w-]+", known), n=1)
             hint = f"did you mean {close[0]}?" if close else f"{self.prog} --help lists them."
             raise UsageError(f"There is no {what.lower()} {word}: {hint}")
+        missing = re.match(r"the following arguments are required: (\S+)$", message)
+        if missing is not None:
+            raise UsageError(f"{self.prog} needs a {missing.group(1)}: {self.prog} --help shows what it takes.")
         raise UsageError(f"{message[0].upper()}{message[1:]}: {self.prog} --help lists what it takes.")
 
     def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
@@ -60,7 +63,7 @@ class Parser(argparse.ArgumentParser):
         if not word.startswith("-"):
             return f"There is one argument too many, {word!r}: {self.prog} --help shows what it takes."
         option = word.split("=")[0]
-        close = difflib.get_close_matches(option, self._option_string_actions, n=1)
+        close = difflib.get_close_matches(option, self._option_string_actions, n=1, cutoff=0.75)
         hint = f"did you mean {close[0]}?" if close else f"{self.prog} --help lists them."
         return f"There is no option {option}: {hint}"
 

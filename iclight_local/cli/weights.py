@@ -46,6 +46,6 @@ def describe(bundle: Bundle) -> dict[str, Any]:
         "name": bundle.name,
         "path": str(bundle.path),
         "models": list(bundle.models),
-        "bytes": sum(path.stat().st_size for path in bundle.path.rglob("*.safetensors")),
+        "bytes": sum(path.stat().st_size for path in bundle.path.rglob("*.safetensors") if path.is_file()),
         "problem": check_bundle(bundle),
     }

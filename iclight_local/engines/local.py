@@ -8,13 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from PIL import Image
 
 from iclight_local.engines.record import make_record
 from iclight_local.engines.subject import Subject, decode_subject
-from iclight_local.errors import InvalidRequest
 from iclight_local.imaging.fit import FloatArray, UInt8Array
 from iclight_local.imaging.matte import composite_on_grey
 from iclight_local.pipelines.iclight import ICLightPipeline
@@ -25,11 +24,13 @@ from iclight_local.pipelines.placement import (
     Precision,
     choose_placement,
     device_errors,
+    free_memory,
     peak_memory,
     place,
     reset_peak_memory,
+    same_cpu_threads,
 )
-from iclight_local.plan import RelightPlan, make_plan
+from iclight_local.plan import SET_BY_NORMALS, RelightPlan, make_normals_plan, make_plan
 from iclight_local.request import Knobs, ModelName, RelightRequest
 from iclight_local.result import NormalsResult, Progress, ProgressCallback, RelightResult
 from iclight_local.segmenters.base import Segmenter
@@ -71,132 +72,144 @@ class LocalEngine:
         self.options = options
         self.placement: Placement = choose_placement(options.device, options.precision)
         self._pipes: dict[ModelName, ICLightPipeline] = {}
-        self._lock = threading.Lock()
+        self._hashes: dict[ModelName, dict[str, str]] = {}
+        self._lock = threading.RLock()
 
     def relight(self, request: RelightRequest, *, progress: ProgressCallback | None = None) -> RelightResult:
         """Relight one picture; see :meth:`iclight_local.engines.base.Engine.relight`."""
+        plan = make_plan(request, has_background=request.has_background)
+        run = _Run(self, request, plan, progress)
+        subject = run.subject()
         with self._lock:
-            run = _Run(self, request, progress)
-            plan = make_plan(request, has_background=request.has_background)
-            # Before anything slow: a bundle without the model is refused at once.
-            self.options.bundle.offsets(plan.model)
-            subject = run.subject()
-            pipe = run.pipe(plan.model)
+            pipe = run.pipe()
             foreground = composite_on_grey(subject.picture.rgb, subject.matte)
-            with run.sampling(plan):
+            with run.sampling():
                 call = pipe(
                     foreground,
                     subject.background,
                     callback_on_step_end=run.after_step,
                     **{**_knobs(request), "model": plan.model, "seed": plan.seed},
                 )
-            return run.result("relight", call.images, plan, subject)
+            return run.result("relight", call.images, subject)
 
     def normals(self, request: RelightRequest, *, progress: ProgressCallback | None = None) -> NormalsResult:
         """Estimate the normal map of one picture's subject with the background model's four lights."""
+        plan = make_normals_plan(request)
+        run = _Run(self, request, plan, progress)
+        subject = run.subject()
+        knobs = {name: value for name, value in _knobs(request).items() if name not in SET_BY_NORMALS}
         with self._lock:
-            plan = _normals_plan(request)
-            run = _Run(self, request, progress)
-            self.options.bundle.offsets("fbc")
-            subject = run.subject()
-            pipe = run.pipe("fbc")
-            knobs = {**_knobs(request), "model": "fbc", "seed": plan.seed}
-            del knobs["light_source"], knobs["background_flip"]
-            with run.sampling(plan):
+            pipe = run.pipe()
+            with run.sampling():
                 found = estimate_normals(
-                    pipe, subject.picture.rgb, subject.matte, callback_on_step_end=run.after_step, **knobs
+                    pipe,
+                    subject.picture.rgb,
+                    subject.matte,
+                    callback_on_step_end=run.after_step,
+                    **{**knobs, "seed": plan.seed},
                 )
             normal = Image.fromarray(found.normal)
             return NormalsResult(
                 normal=normal,
                 ratios={side: Image.fromarray(picture) for side, picture in found.ratios.items()},
                 relit={side: Image.fromarray(picture) for side, picture in found.relit.items()},
-                run=run.result("normals", [normal], plan, subject),
+                run=run.result("normals", [normal], subject),
             )
 
+    def load(self, model: ModelName) -> ICLightPipeline:
+        """The pipeline of a model, loaded once; models share the autoencoder and the text encoder.
+
+        Raises:
+            WeightsError: the bundle has no such model, or its files are damaged.
+            OutOfMemory: it does not fit.
+        """
+        with self._lock:
+            if model not in self._pipes:
+                with device_errors(self.placement), quiet_loading():
+                    self._pipes[model] = self._loaded(model)
+            return self._pipes[model]
+
+    def hashes(self, model: ModelName) -> dict[str, str]:
+        """sha256 of the files that a model is loaded from, by their place in the bundle; taken once, when loaded."""
+        if model not in self._hashes:
+            bundle = self.options.bundle
+            found = file_hashes(bundle.files(model), self.options.home)
+            self._hashes[model] = {path.relative_to(bundle.path).as_posix(): digest for path, digest in found.items()}
+        return self._hashes[model]
+
     def close(self) -> None:
-        """Forget the loaded models, so that their memory can be freed."""
+        """Forget the loaded models and give their memory back."""
         with self._lock:
             self._pipes.clear()
+            self._hashes.clear()
+            free_memory(self.placement.device)
 
-    def segmenter(self) -> Segmenter:
-        """The segmenter of the options; sessions are made once in a process and shared."""
-        return open_segmenter(self.options.segmenter, allow_noncommercial=self.options.allow_noncommercial)
-
-    def load(self, model: ModelName) -> ICLightPipeline:
-        """The pipeline of a model, loaded once; models share the autoencoder and the text encoder."""
-        if model not in self._pipes:
-            bundle, placement = self.options.bundle, self.placement
-            first = next(iter(self._pipes.values()), None)
-            shared = {} if first is None else {name: getattr(first, name) for name in _SHARED}
-            with quiet_loading():
-                pipe = ICLightPipeline.from_pretrained(
-                    bundle.base,
-                    iclight=bundle.offsets(model),
-                    model=model,
-                    dtype=_dtypes(placement),
-                    local_files_only=True,
-                    **shared,
-                )
-            place(pipe, placement)
-            pipe.set_progress_bar_config(disable=True)
-            self._pipes[model] = pipe
-        return self._pipes[model]
+    def _loaded(self, model: ModelName) -> ICLightPipeline:
+        bundle, placement = self.options.bundle, self.placement
+        first = next(iter(self._pipes.values()), None)
+        shared = {} if first is None else {name: getattr(first, name) for name in _SHARED}
+        pipe = ICLightPipeline.from_pretrained(
+            bundle.base,
+            iclight=bundle.offsets(model),
+            model=model,
+            dtype={"default": placement.dtype, "vae": placement.vae_dtype},
+            local_files_only=True,
+            **shared,
+        )
+        place(pipe, placement)
+        pipe.set_progress_bar_config(disable=True)
+        return pipe
 
 
 _SHARED = ("vae", "text_encoder", "tokenizer")
-
-
-def _dtypes(placement: Placement) -> dict[str, Any]:
-    return {"default": placement.dtype, "vae": placement.vae_dtype}
+"""Components that all models of a bundle have in common."""
 
 
 def _knobs(request: RelightRequest) -> dict[str, Any]:
     return {name: getattr(request, name) for name in Knobs.model_fields}
 
 
-def _normals_plan(request: RelightRequest) -> RelightPlan:
-    """The plan of one of the four runs.
-
-    Raises:
-        InvalidRequest: the request sets a knob that the four runs set themselves.
-    """
-    fixed = {"model": "fbc", "light_source": "left", "number_of_images": 1}
-    for name in (*fixed, "background_image", "background_flip"):
-        default = RelightRequest.model_fields[name].default
-        if getattr(request, name) != default and (name, getattr(request, name)) != ("model", "fbc"):
-            raise InvalidRequest(f"Normals come from four runs that set {name} themselves: leave it out.")
-    return make_plan(Knobs(**{**_knobs(request), **fixed}), has_background=False)
-
-
 class _Run:
     """One request on its way: its stages are timed and its progress is told."""
 
-    def __init__(self, engine: LocalEngine, request: RelightRequest, progress: ProgressCallback | None) -> None:
-        self.engine, self.request, self.progress = engine, request, progress
+    def __init__(
+        self, engine: LocalEngine, request: RelightRequest, plan: RelightPlan, progress: ProgressCallback | None
+    ) -> None:
+        self.engine, self.request, self.plan, self.progress = engine, request, plan, progress
         self.timings: dict[str, float] = {}
-        self.plan: RelightPlan | None = None
+        self.weights: dict[str, str] = {}
         self._steps_began = 0.0
+        # Before anything slow: a bundle without the model is refused at once.
+        engine.options.bundle.offsets(plan.model)
 
     def subject(self) -> Subject:
         """Decode the pictures, and segment where that is needed."""
+        options = self.engine.options
 
-        def segment(rgb: UInt8Array) -> tuple[FloatArray, str]:
-            self._tell("segment", 0, 0)
-            with self.stage("segment"):
-                segmenter = self.engine.segmenter()
-                return segmenter.segment(rgb), segmenter.name
+        def segment(rgb: UInt8Array) -> tuple[FloatArray, Segmenter]:
+            self._tell("segment", 0)
+            # Importing rembg imports numba, which sets OpenMP's threads, and so torch's, to all cores.
+            with self.stage("segment"), same_cpu_threads():
+                segmenter = open_segmenter(options.segmenter, allow_noncommercial=options.allow_noncommercial)
+                return segmenter.segment(rgb), segmenter
 
         with self.stage("decode"):
-            subject = decode_subject(self.request, segment, offline=self.engine.options.offline)
+            subject = decode_subject(self.request, segment, offline=options.offline)
         self.timings["decode"] -= self.timings.get("segment", 0.0)
+        if subject.segmenter_file is not None:
+            with self.stage("hash"):
+                hashes = file_hashes([subject.segmenter_file], options.home)
+            self.weights["segmenter"] = hashes[subject.segmenter_file]
         return subject
 
-    def pipe(self, model: ModelName) -> ICLightPipeline:
-        """Load the model's pipeline."""
-        self._tell("load", 0, 0)
-        with self.stage("load"), device_errors(self.engine.placement):
-            return self.engine.load(model)
+    def pipe(self) -> ICLightPipeline:
+        """Load the pipeline, and hash the files that it is loaded from."""
+        self._tell("load", 0)
+        with self.stage("load"):
+            pipe = self.engine.load(self.plan.model)
+        with self.stage("hash"):
+            self.weights |= self.engine.hashes(self.plan.model)
+        return pipe
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -206,11 +219,10 @@ class _Run:
         self.timings[name] = self.timings.get(name, 0.0) + time.perf_counter() - began
 
     @contextmanager
-    def sampling(self, plan: RelightPlan) -> Iterator[None]:
+    def sampling(self) -> Iterator[None]:
         """Time both passes; the lowres pass ends with its last step."""
-        self.plan = plan
         reset_peak_memory(self.engine.placement.device)
-        self._tell("lowres", 0, plan.steps)
+        self._tell("lowres", 0)
         self._steps_began = time.perf_counter()
         with device_errors(self.engine.placement):
             yield
@@ -218,38 +230,33 @@ class _Run:
 
     def after_step(self, pipe: ICLightPipeline, step: int, timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
         """Take the time where the passes meet, and tell how far the run is."""
-        plan = cast(RelightPlan, self.plan)
-        if step + 1 == plan.lowres.steps:
+        lowres = self.plan.lowres.steps
+        if step + 1 == lowres:
             now = time.perf_counter()
             self.timings["lowres"], self._steps_began = now - self._steps_began, now
-        self._tell("lowres" if step + 1 < plan.lowres.steps else "highres", step + 1, plan.steps)
+        self._tell("lowres" if step + 1 < lowres else "highres", step + 1)
         return tensors
 
-    def result(self, kind: str, images: list[Image.Image], plan: RelightPlan, subject: Subject) -> RelightResult:
+    def result(self, kind: str, images: list[Image.Image], subject: Subject) -> RelightResult:
         """Gather what came back and how it came about; ``kind`` is the method, ``relight`` or ``normals``."""
-        options, placement = self.engine.options, self.engine.placement
-        files = list(options.bundle.files(plan.model))
-        with self.stage("hash"):
-            hashes = file_hashes(files, options.home)
-        weights = {path.relative_to(options.bundle.path).as_posix(): hashes[path] for path in files}
-        record = make_record(self.request, plan, subject)
-        record["weights"] = {"bundle": options.bundle.name, "sha256": weights}
-        record["kind"] = kind
-        record["engine"] = {"name": self.engine.name, **placement.describe()}
+        engine = self.engine
+        record = {"kind": kind, **make_record(self.request, self.plan, subject)}
+        record["weights"] = {"bundle": engine.options.bundle.name, "sha256": self.weights}
+        record["engine"] = {"name": engine.name, **engine.placement.describe()}
         return RelightResult(
             images=images,
-            seed=plan.seed,
+            seed=self.plan.seed,
             record=record,
-            engine=self.engine.name,
+            engine=engine.name,
             timings=self.timings,
-            peak_memory=peak_memory(placement.device),
-            warnings=subject.warnings + _idle_knobs(self.request, plan),
+            peak_memory=peak_memory(engine.placement.device),
+            warnings=subject.warnings + _idle_knobs(self.request, self.plan),
             exif=subject.picture.exif,
         )
 
-    def _tell(self, stage: str, step: int, steps: int) -> None:
+    def _tell(self, stage: str, step: int) -> None:
         if self.progress is not None:
-            self.progress(Progress(stage, step, steps))
+            self.progress(Progress(stage, step, self.plan.steps))
 
 
 def _idle_knobs(request: RelightRequest, plan: RelightPlan) -> tuple[str, ...]:

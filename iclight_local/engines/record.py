@@ -38,6 +38,8 @@ def make_record(request: RelightRequest, plan: RelightPlan, subject: Subject) ->
         },
         "versions": {**library_versions(), "python": platform.python_version()},
     }
+    if subject.matte_sha256 is not None:
+        record["subject"]["matte_sha256"] = subject.matte_sha256
     if subject.background_sha256 is not None:
         record["background"] = {"sha256": subject.background_sha256}
     return record

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from iclight_local.errors import InvalidRequest, NoSubject
-from iclight_local.imaging.files import Picture, decode, decode_matte
+from iclight_local.imaging.files import Matte, Picture, decode, decode_matte
 from iclight_local.imaging.fit import FloatArray, UInt8Array
 from iclight_local.imaging.matte import composite_on_grey
 from iclight_local.request import ImageSource, RelightRequest
+from iclight_local.segmenters.base import Segmenter
 
-Segment = Callable[[UInt8Array], tuple[FloatArray, str]]
-"""Takes uint8 H x W x 3; gives the matte (float32 in 0..1, H x W) and the segmenter's name."""
+Segment = Callable[[UInt8Array], tuple[FloatArray, Segmenter]]
+"""Takes uint8 H x W x 3; gives the matte (float32 in 0..1, H x W) and the segmenter that made it."""
 OPAQUE_ALPHA = (
     "The picture's alpha channel is opaque everywhere, so the whole picture counts as the subject: "
     "remove the channel to have the subject cut out, or give --matte."
@@ -29,6 +31,8 @@ class Subject:
         picture: the decoded picture.
         matte: float32 in 0..1, H x W.
         matte_source: ``given``, ``alpha``, or the segmenter's name.
+        matte_sha256: hash of the given matte's file, or None.
+        segmenter_file: file of the segmenter that made the matte, or None.
         background: uint8, H x W x 3, or None.
         background_sha256: hash of the background's file, or None.
         warnings: one sentence each.
@@ -37,6 +41,8 @@ class Subject:
     picture: Picture
     matte: FloatArray
     matte_source: str
+    matte_sha256: str | None
+    segmenter_file: Path | None
     background: UInt8Array | None
     background_sha256: str | None
     warnings: tuple[str, ...]
@@ -59,14 +65,16 @@ def decode_subject(request: RelightRequest, segment: Segment, *, offline: bool) 
     picture = decode(request.subject_image, offline=offline)
     background = None if request.background_image is None else decode(request.background_image, offline=offline)
     warnings: tuple[str, ...] = ()
+    matte_sha256, segmenter_file = None, None
     if request.matte is not None:
-        matte, source = _given_matte(request.matte, picture, offline=offline), "given"
+        given = _given_matte(request.matte, picture, offline=offline)
+        matte, source, matte_sha256 = given.values, "given", given.sha256
     elif picture.alpha is not None:
         matte, source = picture.alpha.astype(np.float32) / np.float32(255), "alpha"
-        if matte.min() == 1:
-            warnings = (OPAQUE_ALPHA,)
+        warnings = (OPAQUE_ALPHA,) if matte.min() == 1 else ()
     else:
-        matte, source = segment(picture.rgb)
+        matte, segmenter = segment(picture.rgb)
+        source, segmenter_file = segmenter.name, segmenter.file
     if not matte.any():
         what = "The matte" if source == "given" else "The picture's alpha channel"
         raise NoSubject(f"{what} is empty, so there is no subject to relight: give a matte with white on the subject.")
@@ -74,15 +82,17 @@ def decode_subject(request: RelightRequest, segment: Segment, *, offline: bool) 
         picture=picture,
         matte=matte,
         matte_source=source,
+        matte_sha256=matte_sha256,
+        segmenter_file=segmenter_file,
         background=None if background is None else _flat(background),
         background_sha256=None if background is None else background.sha256,
         warnings=warnings,
     )
 
 
-def _given_matte(source: ImageSource, picture: Picture, *, offline: bool) -> FloatArray:
+def _given_matte(source: ImageSource, picture: Picture, *, offline: bool) -> Matte:
     matte = decode_matte(source, offline=offline)
-    height, width = matte.shape
+    height, width = matte.values.shape
     if (width, height) != picture.size:
         raise InvalidRequest(
             f"The matte is {width}x{height} and the picture {picture.size[0]}x{picture.size[1]}: "

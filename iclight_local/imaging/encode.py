@@ -1,20 +1,17 @@
-"""Results to bytes and bytes to files: whole or not at all, and never over somebody's picture."""
+"""Results to bytes, tagged as sRGB and with their record inside."""
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import io
 import os
-import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from iclight_local.errors import EngineError, InvalidRequest
+from iclight_local.errors import InvalidRequest
 from iclight_local.imaging.colour import srgb_profile
 from iclight_local.imaging.fit import UInt8Array
 from iclight_local.imaging.metadata import check_record, embed_in_exif, embed_in_png
@@ -25,22 +22,6 @@ FORMAT_OF_SUFFIX = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "we
 _MAX_SIDE = {"jpeg": 65500, "webp": 16383}
 _FULL_CHROMA_QUALITY = 90
 _FULL_CHROMA, _HALF_CHROMA = 0, 2
-_OVERWRITE = "choose another name, or add --overwrite (in Python: overwrite=True)"
-# The user can mend these by naming another file; anything else is a failing machine.
-_USER_ERRNOS = frozenset(
-    (
-        errno.ENOENT,
-        errno.ENOTDIR,
-        errno.EISDIR,
-        errno.EACCES,
-        errno.EPERM,
-        errno.EROFS,
-        errno.ENAMETOOLONG,
-        errno.EINVAL,
-        errno.EILSEQ,
-        errno.ELOOP,
-    )
-)
 
 
 def format_for(path: str | os.PathLike[str], output_format: str | None) -> str:
@@ -113,52 +94,6 @@ def encode(
     return buffer.getvalue()
 
 
-def check_writable(path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
-    """Check, before the expensive work, that :func:`write` will be able to write; nothing is left behind.
-
-    Raises:
-        InvalidRequest: the file exists and may not be overwritten, is no plain file, or its folder is
-            missing or not writable.
-        EngineError: the disk is full or fails.
-    """
-    target = Path(path)
-    with _as_sentences(target):
-        _check_target(target, overwrite=overwrite)
-        probe = _temporary_beside(target)
-        try:
-            probe.touch(exist_ok=False)
-        finally:
-            probe.unlink(missing_ok=True)
-
-
-def write(path: str | os.PathLike[str], data: bytes, *, overwrite: bool = False) -> None:
-    """Write a file whole or not at all: to a temporary name beside it, synced to the disk, then renamed.
-
-    Without ``overwrite`` an existing file stays untouched even when it appears in the meantime. The
-    temporary file is removed on every failure, an interrupt included.
-
-    Raises:
-        InvalidRequest: as :func:`check_writable` does.
-        EngineError: the disk is full or fails.
-    """
-    target = Path(path)
-    temporary = _temporary_beside(target)
-    with _as_sentences(target):
-        _check_target(target, overwrite=overwrite)
-        try:
-            with temporary.open("xb") as stream:
-                stream.write(data)
-                stream.flush()
-                os.fsync(stream.fileno())
-            if overwrite:
-                temporary.replace(target)
-            else:
-                _rename_to_new(temporary, target)
-        finally:
-            temporary.unlink(missing_ok=True)
-        _sync_folder(target.parent)
-
-
 def _save_options(
     output_format: str, quality: int, record: Mapping[str, object] | None, exif: bytes | None
 ) -> dict[str, Any]:
@@ -191,69 +126,3 @@ def _on_white(picture: Image.Image) -> Image.Image:
         return picture
     white = Image.new("RGBA", picture.size, "white")
     return Image.alpha_composite(white, picture).convert("RGB")
-
-
-def _temporary_beside(target: Path) -> Path:
-    return target.parent / f".iclight-{secrets.token_hex(8)}.tmp"
-
-
-def _check_target(target: Path, *, overwrite: bool) -> None:
-    if target.is_dir():
-        raise InvalidRequest(f"{target} is a folder: the name of a file is needed; add one, such as out.png.")
-    try:
-        target.lstat()
-    except FileNotFoundError:
-        return
-    if not overwrite:
-        raise InvalidRequest(f"{target} exists already: {_OVERWRITE}.")
-    # Renaming over /dev/null would replace the device.
-    if target.exists() and not target.is_file():
-        raise InvalidRequest(f"{target} is a device or a pipe: the name of a plain file is needed.")
-
-
-def _rename_to_new(temporary: Path, target: Path) -> None:
-    try:
-        os.link(temporary, target)
-    except FileExistsError:
-        raise
-    except OSError:
-        # Memory cards (FAT, exFAT) and some network drives have no hard links: claim the name, then fill it.
-        target.touch(exist_ok=False)
-        try:
-            temporary.replace(target)
-        except BaseException:
-            target.unlink(missing_ok=True)
-            raise
-
-
-def _sync_folder(folder: Path) -> None:
-    # The file is complete by now; not every system can sync a folder.
-    with contextlib.suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
-
-@contextlib.contextmanager
-def _as_sentences(target: Path) -> Iterator[None]:
-    try:
-        yield
-    except FileExistsError as error:
-        raise InvalidRequest(f"{target} exists already: {_OVERWRITE}.") from error
-    except ValueError as error:
-        raise InvalidRequest(f"{str(target)!r} is no file name ({error}): give another name.") from error
-    except OSError as error:
-        if error.errno in (errno.ENOENT, errno.ENOTDIR):
-            raise InvalidRequest(
-                f"{target} cannot be written: {target.parent} is no folder; create it or choose another."
-            ) from error
-        if error.errno in _USER_ERRNOS:
-            raise InvalidRequest(
-                f"{target} cannot be written ({error.strerror}): choose another name or folder."
-            ) from error
-        raise EngineError(
-            f"{target} could not be written ({error.strerror}): free some space or choose another disk; "
-            "nothing was left behind."
-        ) from error

@@ -70,7 +70,17 @@ def decode(source: ImageSource, *, offline: bool = False) -> Picture:
     )
 
 
-def decode_matte(source: ImageSource, *, offline: bool = False) -> FloatArray:
+@dataclass(frozen=True, eq=False)
+class Matte:
+    """A decoded matte, upright."""
+
+    values: FloatArray
+    """float32 H x W in 0..1, 1 is subject."""
+    sha256: str
+    """Of the file's bytes; of a PIL image: of its mode, size, palette and pixels."""
+
+
+def decode_matte(source: ImageSource, *, offline: bool = False) -> Matte:
     """Read a matte: how much of each pixel is subject.
 
     The value is the alpha channel where it is not the same everywhere, otherwise the picture's grey (of
@@ -80,9 +90,6 @@ def decode_matte(source: ImageSource, *, offline: bool = False) -> FloatArray:
     Args:
         source: path, http(s) URL, data URI, bytes or PIL image.
         offline: refuse URLs.
-
-    Returns:
-        float32 H x W in 0..1, 1 is subject.
 
     Raises:
         InvalidRequest: the source cannot be read, is no picture, is damaged or too large.
@@ -99,7 +106,7 @@ def decode_matte(source: ImageSource, *, offline: bool = False) -> FloatArray:
     else:
         flat = colour if colour.mode == "L" else to_srgb(colour, None).convert("L")
         greys = np.asarray(flat, dtype=np.float32) / np.float32(255.0)
-    return upright(greys, orientation(image))
+    return Matte(upright(greys, orientation(image)), _hash(data))
 
 
 def _split(image: Image.Image, name: str) -> tuple[Image.Image, UInt8Array | None]:

@@ -18,7 +18,7 @@ from PIL import Image
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from iclight_local.errors import InvalidRequest, WeightsError
-from iclight_local.imaging.fit import FloatArray, UInt8Array, resize
+from iclight_local.imaging.fit import UInt8Array, resize
 from iclight_local.imaging.matte import foreground_array
 from iclight_local.pipelines.items import Item, check_one_batch, make_item, spread
 from iclight_local.pipelines.latents import decode_latents, encode_pictures, to_uint8, to_unit
@@ -29,6 +29,7 @@ from iclight_local.pipelines.loading import (
     default_scheduler,
     dtype_of,
     load_merged_unet,
+    loading_errors,
 )
 from iclight_local.pipelines.placement import vae_dtype
 from iclight_local.pipelines.sampling import Batch, Sampler, StepCallback
@@ -69,7 +70,7 @@ class ICLightPipeline(
         text_encoder: CLIP text encoder.
         tokenizer: CLIP tokenizer.
         unet: UNet with the offsets merged, 2 (fc, fcon) or 3 (fbc) times the latent channels wide.
-        scheduler: any diffusers scheduler that predicts from noise.
+        scheduler: a diffusers scheduler that can start from an image (that has ``add_noise``).
         model: ``fc``, ``fcon`` or ``fbc``; by default told from the UNet's width.
 
     Raises:
@@ -120,22 +121,25 @@ class ICLightPipeline(
             iclight: file of offsets, like ``iclight_sd15_fc.safetensors``.
             model: the model that is wanted; a file of another one is refused.
             **kwargs: as in ``DiffusionPipeline.from_pretrained``. ``torch_dtype=torch.float16`` leaves the
-                autoencoder in bfloat16, because SD1.5's overflows in float16. Unless ``scheduler`` is given,
-                a base gets DPM++ 2M SDE Karras.
+                autoencoder in bfloat16, because SD1.5's overflows in float16; None and ``auto`` are float32.
+                Components that are given are taken as they are. Unless ``scheduler`` is given, a base gets
+                DPM++ 2M SDE Karras.
 
         Raises:
             WeightsError: the files are missing, damaged, or do not belong together.
         """
         base = str(pretrained_model_name_or_path)
         dtype = kwargs.pop("torch_dtype", kwargs.pop("dtype", None))
-        if iclight is not None:
-            kwargs["model"] = check_pair(Path(base), Path(iclight), model)
-            kwargs["unet"] = load_merged_unet(base, Path(iclight), kwargs)
-            kwargs.setdefault("scheduler", default_scheduler())
-        elif model is not None:
-            kwargs["model"] = model
-        pipe: ICLightPipeline = super().from_pretrained(base, **kwargs)
-        for name in ("text_encoder", "unet", "vae"):
+        to_cast = [name for name in ("text_encoder", "unet", "vae") if name not in kwargs]
+        with loading_errors(base):
+            if iclight is not None:
+                kwargs["model"] = check_pair(Path(base), Path(iclight), model)
+                kwargs["unet"] = load_merged_unet(base, Path(iclight), kwargs)
+                kwargs.setdefault("scheduler", default_scheduler())
+            pipe: ICLightPipeline = super().from_pretrained(base, **kwargs)
+        if model not in (None, pipe.config.model):
+            raise WeightsError(f"{base} holds a pipeline of model {pipe.config.model}, and {model} was asked for.")
+        for name in to_cast:
             cast(getattr(pipe, name), dtype_of(name, dtype))
         return pipe
 
@@ -151,7 +155,8 @@ class ICLightPipeline(
     def to(self, *args: Any, **kwargs: Any) -> ICLightPipeline:
         """Move or cast the models, as in diffusers; the autoencoder is never left in float16."""
         super().to(*args, **kwargs)
-        if self.vae.dtype == torch.float16:
+        half = self.unet.dtype == torch.float16 or self.vae.dtype == torch.float16
+        if half and self.vae.dtype != torch.float32:
             cast(self.vae, vae_dtype(torch.float16, self.device))
         return self
 
@@ -183,12 +188,12 @@ class ICLightPipeline(
             foreground: an RGB picture on grey 127, or one with alpha, which is put there; PIL or uint8 array.
                 A list relights several in one batch; then any knob may be a list with a value for each.
             background: the picture that lights the subject (fbc).
-            generator: noise source in place of ``seed``; one for each foreground.
+            generator: noise source in place of ``seed``; one for each foreground, or one for each image.
             output_type: ``pil``, ``np`` (float32 in 0..1, not rounded) or ``latent``.
             callback_on_step_end: called as ``f(pipe, step, timestep, {"latents": ...})`` after each step of
                 either pass; what it returns under ``latents`` is taken over. Setting ``pipe._interrupt``
                 ends the call with the latents of that moment, without a further pass.
-            callback_on_step_end_tensor_inputs: tensors the callback is given: ``latents``, or none.
+            callback_on_step_end_tensor_inputs: tensors the callback is given; there is ``latents`` alone.
             **knobs: every parameter of :class:`~iclight_local.request.Knobs` by its name, and
                 ``cross_attention_kwargs`` for the UNet's attention (LoRA scale).
 
@@ -197,7 +202,8 @@ class ICLightPipeline(
         """
         if output_type not in ("pil", "np", "latent"):
             raise InvalidRequest(f"output_type is {output_type!r}, but must be one of pil, np, latent.")
-        strange = set(callback_on_step_end_tensor_inputs) - set(self._callback_tensor_inputs)
+        asked = getattr(callback_on_step_end, "tensor_inputs", callback_on_step_end_tensor_inputs)
+        strange = set(asked) - set(self._callback_tensor_inputs)
         if strange:
             raise InvalidRequest(f"A callback can be given latents, and {', '.join(sorted(strange))} was asked for.")
         attention = knobs.pop("cross_attention_kwargs", None)
@@ -213,7 +219,7 @@ class ICLightPipeline(
                 latents = sampler.run(plan.highres, self._enlarge(latents, plan.highres))
         images = self._finish(latents, output_type)
         self.maybe_free_model_hooks()
-        return ICLightPipelineOutput(images=images, seeds=[item.plan.seed for item in items])
+        return ICLightPipelineOutput(images=images, seeds=batch.seeds)
 
     def _items(self, foreground: Any, background: Any, knobs: dict[str, Any]) -> list[Item]:
         foregrounds = foreground if isinstance(foreground, list) else [foreground]
@@ -229,8 +235,10 @@ class ICLightPipeline(
             asked = Knobs(**{**values, "model": own})
             if values.get("model") not in (None, own):
                 raise WeightsError(f"Model {values['model']} was asked for, and these weights are {own}.")
-            array = arrays.setdefault(id(picture), foreground_array(picture))
-            items.append(make_item(array, None if behind is None else foreground_array(behind), asked))
+            if id(picture) not in arrays:
+                arrays[id(picture)] = foreground_array(picture)
+            behind_array = None if behind is None else foreground_array(behind)
+            items.append(make_item(arrays[id(picture)], behind_array, asked))
         check_one_batch(items)
         return items
 
@@ -265,11 +273,17 @@ class ICLightPipeline(
             device = "cpu" if plan.noise_device == "cpu" else self._execution_device
             given = [torch.Generator(device).manual_seed(item.plan.seed) for item in items]
         generators: list[torch.Generator] = given if isinstance(given, list) else [given]
-        if len(generators) != len(items):
-            raise InvalidRequest(f"{len(generators)} generators were given for {len(items)} foregrounds.")
-        if len(items) == 1:
+        each = items[0].plan.number_of_images
+        if len(generators) == len(items) == 1:
             return generators[0]
-        return [generator for generator in generators for _ in range(items[0].plan.number_of_images)]
+        if len(generators) == len(items) * each:
+            return generators
+        if len(generators) != len(items):
+            raise InvalidRequest(
+                f"{len(generators)} generators were given for {len(items)} foregrounds with {each} images each: "
+                "give one for each foreground, or one for each image."
+            )
+        return [generator for generator in generators for _ in range(each)]
 
     def _initial_latents(self, batch: Batch) -> torch.Tensor | None:
         """Latents of the light ramps, where the lowres pass starts from one."""
@@ -281,14 +295,14 @@ class ICLightPipeline(
 
     def _enlarge(self, latents: torch.Tensor, highres: PassPlan) -> torch.Tensor:
         """Decode, resize with LANCZOS to the size of the highres pass, and encode again."""
-        pictures = [to_uint8(pixels) for pixels in decode_latents(self.vae, latents, self.vae_scale_factor)]
+        pictures = decode_latents(self.vae, latents, self.vae_scale_factor, to_uint8)
         enlarged = [resize(picture, highres.width, highres.height) for picture in pictures]
         return encode_pictures(self.vae, enlarged, self._execution_device)
 
     def _finish(self, latents: torch.Tensor, output_type: str) -> list[Any]:
         if output_type == "latent":
             return list(latents.unbind())
-        pixels: list[FloatArray] = decode_latents(self.vae, latents, self.vae_scale_factor)
         if output_type == "np":
-            return [to_unit(picture) for picture in pixels]
-        return [Image.fromarray(to_uint8(picture)) for picture in pixels]
+            return decode_latents(self.vae, latents, self.vae_scale_factor, to_unit)
+        levels = decode_latents(self.vae, latents, self.vae_scale_factor, to_uint8)
+        return [Image.fromarray(picture) for picture in levels]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
+from iclight_local.errors import EngineError
 from iclight_local.imaging.fit import FloatArray, UInt8Array
 from iclight_local.imaging.matte import GREY
 
@@ -39,23 +41,36 @@ def encode_pictures(vae: Any, pictures: Sequence[UInt8Array], device: torch.devi
     return torch.cat(latents)
 
 
-def decode_latents(vae: Any, latents: torch.Tensor, factor: int) -> list[FloatArray]:
+Convert = Callable[[FloatArray], npt.NDArray[Any]]
+"""Decoded pixels (float32, H x W x 3, around -1..1) to what is kept of them."""
+
+
+def decode_latents(vae: Any, latents: torch.Tensor, factor: int, convert: Convert) -> list[npt.NDArray[Any]]:
     """Decode scaled latents.
 
     Args:
         vae: an AutoencoderKL.
         latents: ``n x channels x h x w``.
         factor: pixels per latent along each side.
+        convert: :func:`to_uint8` or :func:`to_unit`.
 
     Returns:
-        ``n`` float32 arrays, H x W x 3, around -1..1 and not yet clipped.
+        ``n`` arrays, H x W x 3.
+
+    Raises:
+        EngineError: the models computed no numbers, as an autoencoder does that overflows in float16.
     """
     pixels = latents.shape[2] * latents.shape[3] * factor**2
     at_once = max(1, PIXELS_PER_CALL // pixels)
-    pictures: list[FloatArray] = []
+    pictures = []
     for part in torch.split(latents.to(vae.dtype), at_once):
-        decoded = vae.decode(part / vae.config.scaling_factor).sample
-        pictures.extend(decoded.float().movedim(1, -1).cpu().numpy())
+        decoded = vae.decode(part / vae.config.scaling_factor).sample.float()
+        if not torch.isfinite(decoded).all():
+            raise EngineError(
+                "The models computed no numbers (NaN or infinite): check the weights with iclight doctor, "
+                "or run with --precision fp32."
+            )
+        pictures += [convert(picture) for picture in decoded.movedim(1, -1).cpu().numpy()]
     return pictures
 
 

@@ -14,11 +14,13 @@ from diffusers import DPMSolverMultistepScheduler, UNet2DConditionModel
 from safetensors import safe_open
 
 from iclight_local.checkpoints import check_base, check_offsets_fit, offsets_model, read_header
-from iclight_local.errors import WeightsError
+from iclight_local.errors import ICLightError, InvalidRequest, OutOfMemory, WeightsError
 from iclight_local.request import ModelName
 
 MODEL_OF_WIDTH: dict[int, ModelName] = {2: "fc", 3: "fbc"}
 """The model of a UNet whose input is so many times as wide as the latents; fcon has fc's width."""
+SD15_LATENT_CHANNELS = 4
+"""Channels that a base on the hub is taken to have before it is there."""
 HUB_ARGUMENTS = (
     "cache_dir", "force_download", "proxies", "local_files_only", "token", "revision", "variant",
     "use_safetensors", "low_cpu_mem_usage",
@@ -44,7 +46,7 @@ def default_scheduler() -> DPMSolverMultistepScheduler:
     return scheduler
 
 
-def check_pair(base: Path, iclight: Path, model: ModelName | None) -> ModelName | None:
+def check_pair(base: Path, iclight: Path, model: ModelName | None) -> ModelName:
     """Check that a file of offsets is of the asked model and that its base is of the right family.
 
     A base that is no folder on disk (a repository on the hub) is checked by its shapes once it is loaded.
@@ -55,12 +57,12 @@ def check_pair(base: Path, iclight: Path, model: ModelName | None) -> ModelName 
     Raises:
         WeightsError: one sentence that says what was found and what was needed.
     """
-    if not base.is_dir():
-        if base.is_absolute() or len(base.parts) != HUB_PARTS or base.exists():
-            what = "is a file" if base.exists() else "is not there"
-            raise WeightsError(f"{base} {what}, and a diffusers folder of an SD1.5 model was needed.")
-        return model
-    found = offsets_model(read_header(iclight), check_base(base))
+    on_hub = not base.is_absolute() and len(base.parts) == HUB_PARTS and not base.exists()
+    if not base.is_dir() and not on_hub:
+        what = "is a file" if base.exists() else "is not there"
+        raise WeightsError(f"{base} {what}, and a diffusers folder of an SD1.5 model was needed.")
+    latent_channels = check_base(base) if base.is_dir() else SD15_LATENT_CHANNELS
+    found = offsets_model(read_header(iclight), latent_channels)
     if model is not None and model != found and "fbc" in (model, found):
         raise WeightsError(
             f"{iclight.name} holds model {found} and {model} was asked for: give a file of {model}, or ask for {found}."
@@ -100,13 +102,44 @@ def load_merged_unet(base: str, iclight: Path, options: Mapping[str, Any]) -> UN
     return unet
 
 
-def dtype_of(name: str, dtype: torch.dtype | Mapping[str, torch.dtype] | None) -> torch.dtype:
-    """The precision a component is wanted in; where float16 was asked for all, the autoencoder is bfloat16."""
+def dtype_of(name: str, dtype: torch.dtype | str | Mapping[str, torch.dtype] | None) -> torch.dtype:
+    """The precision a component is wanted in; where float16 was asked for all, the autoencoder is bfloat16.
+
+    Raises:
+        InvalidRequest: a text that names no precision of torch.
+    """
     if isinstance(dtype, Mapping):
         return dtype.get(name, dtype.get("default", torch.float32))
-    if dtype is None:
+    if dtype is None or dtype == "auto":
         return torch.float32
+    if isinstance(dtype, str):
+        named = getattr(torch, dtype, None)
+        if not isinstance(named, torch.dtype):
+            raise InvalidRequest(f"torch_dtype is {dtype}, but must be a dtype of torch, like float16.")
+        dtype = named
     return torch.bfloat16 if name == "vae" and dtype == torch.float16 else dtype
+
+
+@contextlib.contextmanager
+def loading_errors(base: str) -> Iterator[None]:
+    """Turn whatever damaged files make the libraries raise into one sentence.
+
+    Raises:
+        OutOfMemory: the weights do not fit into memory.
+        WeightsError: anything else.
+    """
+    try:
+        yield
+    except ICLightError:
+        raise
+    except (MemoryError, torch.OutOfMemoryError) as error:
+        raise OutOfMemory(f"The weights in {base} do not fit into memory.") from error
+    except Exception as error:
+        detail = str(error).strip().splitlines()
+        reason = f"{type(error).__name__}: {detail[0]}" if detail else type(error).__name__
+        raise WeightsError(
+            f"The weights in {base} cannot be loaded ({reason}): fetch or copy them again, or name others."
+        ) from error
 
 
 @contextlib.contextmanager

@@ -12,9 +12,8 @@ from iclight_local.imaging.fit import FloatArray, UInt8Array, resize_and_center_
 from iclight_local.imaging.matte import composite_on_grey
 from iclight_local.pipelines.iclight import ICLightPipeline
 from iclight_local.plan import random_seed
+from iclight_local.result import SIDES
 
-SIDES = ("left", "right", "bottom", "top")
-"""The four lights, in the order of the original demo's pictures."""
 SIGMA = 16.0
 """Grey levels added to the subject before its four runs."""
 SHARPNESS = 10.0

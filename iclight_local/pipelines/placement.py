@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import re
 import sys
 from collections.abc import Iterator
@@ -88,6 +89,17 @@ def place(pipe: Any, placement: Placement) -> None:
         torch.nn.Module.to(module, device=placement.device, dtype=dtype)
 
 
+@contextlib.contextmanager
+def same_cpu_threads() -> Iterator[None]:
+    """Leave the number of threads that torch computes with on the CPU as it was before the block."""
+    count = torch.get_num_threads()
+    try:
+        yield
+    finally:
+        if torch.get_num_threads() != count:
+            torch.set_num_threads(count)
+
+
 def reset_peak_memory(device: torch.device) -> None:
     """Begin to measure :func:`peak_memory` anew, where the device can."""
     if device.type == "cuda":
@@ -118,7 +130,7 @@ def device_errors(placement: Placement) -> Iterator[None]:
     """
     try:
         yield
-    except torch.OutOfMemoryError as error:
+    except (torch.OutOfMemoryError, MemoryError) as error:
         raise OutOfMemory(_out_of_memory(placement)) from error
     except RuntimeError as error:
         if "allocate memory" in str(error) or "out of memory" in str(error):
@@ -131,6 +143,15 @@ def _out_of_memory(placement: Placement) -> str:
         f"The memory of {placement.device} did not suffice: use a smaller --width, --height or --highres-scale, "
         "fewer images at once, or --device cpu."
     )
+
+
+def free_memory(device: torch.device) -> None:
+    """Give back what dropped models held."""
+    gc.collect()
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+    elif device.type == "mps":
+        torch.mps.empty_cache()
 
 
 def _device(name: str) -> torch.device:

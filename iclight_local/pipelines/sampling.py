@@ -39,6 +39,12 @@ class Batch:
     cfg: torch.Tensor
     generator: torch.Generator | list[torch.Generator]
 
+    @property
+    def seeds(self) -> list[int]:
+        """The seed that each foreground's noise comes from (of its first image, where each has its own)."""
+        generators = self.generator if isinstance(self.generator, list) else [self.generator]
+        return [source.initial_seed() for source in generators[:: len(generators) // len(self.items)]]
+
 
 class Sampler:
     """Runs passes: the loop of any diffusers pipeline, with the condition concatenated behind the latents.
@@ -61,6 +67,10 @@ class Sampler:
     ) -> None:
         self.pipe, self.batch, self.attention, self.callback, self.bar = pipe, batch, attention, callback, bar
         self.steps_done = 0
+        if not hasattr(pipe.scheduler, "add_noise"):
+            raise InvalidRequest(
+                f"{type(pipe.scheduler).__name__} cannot start from an image, as the highres pass does."
+            )
         accepted = inspect.signature(pipe.scheduler.step).parameters
         self.step_arguments = {"generator": batch.generator} if "generator" in accepted else {}
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy as np
     import numpy.typing as npt
 
@@ -15,6 +17,11 @@ class Segmenter(Protocol):
     @property
     def name(self) -> str:
         """What the result's metadata calls it: a model's name or a file's name, never a path."""
+        ...
+
+    @property
+    def file(self) -> Path:
+        """The file of its model, whose hash goes into the record."""
         ...
 
     def segment(self, rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import logging
 import os
+import sys
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -53,6 +54,13 @@ def find_model(name: str) -> Path | None:
     return next((path for path in looked_in(name) if path.is_file()), None)
 
 
+def check_segmenter(name_or_onnx_path: str, *, allow_noncommercial: bool = False) -> Path:
+    """The file that :func:`open_segmenter` would open, found and licensed but not opened; raises as it does."""
+    source = _resolve(name_or_onnx_path)
+    _check_licence(source, allow_noncommercial)
+    return source.path
+
+
 def open_segmenter(name_or_onnx_path: str = DEFAULT, *, allow_noncommercial: bool = False) -> Segmenter:
     """Open a segmenter; the same one comes back for as long as its file stays the same.
 
@@ -76,7 +84,7 @@ def open_segmenter(name_or_onnx_path: str = DEFAULT, *, allow_noncommercial: boo
     key = (source.kind, source.path.resolve())
     with _opening:
         if key not in _open or _open[key][0] != stamp:
-            _open[key] = (stamp, RembgSegmenter(source.name, load_session(*key)))
+            _open[key] = (stamp, RembgSegmenter(source.name, source.path, load_session(*key)))
             if source.model is not None and source.model.commercial == "unknown":
                 _log.warning("whether %s may be used commercially: %s", source.name, source.model.licence)
         return _open[key][1]
@@ -87,11 +95,12 @@ class RembgSegmenter:
 
     Args:
         name: see ``Segmenter.name``.
+        file: see ``Segmenter.file``.
         session: the rembg session; its ``inner_session`` is put behind a ``JudgedSession``.
     """
 
-    def __init__(self, name: str, session: Any) -> None:
-        self._name = name
+    def __init__(self, name: str, file: Path, session: Any) -> None:
+        self._name, self._file = name, file
         self._session = session
         self._judged = JudgedSession(session.inner_session, name, gives_logits=hasattr(session, "sigmoid"))
         self._session.inner_session = self._judged
@@ -101,6 +110,11 @@ class RembgSegmenter:
     def name(self) -> str:
         """See ``Segmenter.name``."""
         return self._name
+
+    @property
+    def file(self) -> Path:
+        """See ``Segmenter.file``."""
+        return self._file
 
     def segment(self, rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """See ``Segmenter.segment``."""
@@ -187,7 +201,7 @@ def _missing_model(name: str) -> WeightsError:
     places = " and ".join(map(str, looked_in(name)))
     return WeightsError(
         f"The segmentation model '{name}' is not on this machine (looked for {places}): fetch it once with "
-        f"`python -c \"import rembg; rembg.new_session('{name}')\"`, or give --matte."
+        f"`{sys.executable} -c \"import rembg; rembg.new_session('{name}')\"`, or give --matte."
     )
 
 

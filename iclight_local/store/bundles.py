@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
-from iclight_local.checkpoints import check_base
+from iclight_local.checkpoints import COMPONENTS, check_base, component_files, offsets_model, read_header
 from iclight_local.errors import WeightsError
 from iclight_local.request import ModelName
 
@@ -52,11 +51,14 @@ class Bundle:
             )
         return path
 
-    def files(self, model: ModelName) -> Iterator[Path]:
-        """Every file of weights that relighting with ``model`` reads."""
-        for part in ("unet", "vae", "text_encoder"):
-            yield from sorted((self.base / part).glob("*.safetensors"))
-        yield self.offsets(model)
+    def files(self, model: ModelName) -> list[Path]:
+        """Every file of weights that relighting with ``model`` loads.
+
+        Raises:
+            WeightsError: one of them is missing.
+        """
+        parts = [path for name in COMPONENTS for path in component_files(self.base / name)]
+        return [*parts, self.offsets(model)]
 
 
 def offsets_path(folder: Path, model: ModelName) -> Path:
@@ -105,9 +107,15 @@ def find_bundle(name: str | None, home: Path) -> Bundle:
 
 
 def check_bundle(bundle: Bundle) -> str | None:
-    """What is wrong with a bundle, as a sentence; None where nothing is."""
+    """What is wrong with a bundle, as a sentence; None where nothing is. Headers and configs are read, no weights."""
+    if not bundle.models:
+        return f"{bundle.path} holds no iclight_sd15_*.safetensors."
     try:
-        check_base(bundle.base)
+        latent_channels = check_base(bundle.base)
+        for model in bundle.models:
+            found = offsets_model(read_header(bundle.offsets(model)), latent_channels)
+            if (found == "fbc") != (model == "fbc"):
+                return f"{bundle.offsets(model)} holds model {found} under the name of {model}: rename it."
     except WeightsError as error:
         return str(error)
-    return None if bundle.models else f"{bundle.path} holds no iclight_sd15_*.safetensors."
+    return None

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import pty
+import select
 import signal
+import struct
 import subprocess
 import sys
+import termios
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +29,8 @@ MATTE = GOLDENS / "inputs" / "alpha.png"
 BACKGROUND = GOLDENS / "inputs" / "background.png"
 SMALL = ("--width", "64", "--height", "64", "--steps", "1", "--highres-scale", "1", "--seed", "5")
 """Options of a relight that takes a moment."""
+PATIENCE_S = 60.0
+"""So long nothing may come from a program before it counts as stuck."""
 HEAVY = ("torch", "diffusers", "transformers", "rembg", "onnxruntime")
 
 
@@ -58,7 +65,10 @@ class Command:
 
     def __call__(self, *words: str | Path) -> Answer:
         self.capsys.readouterr()
-        status = main([str(word) for word in words])
+        try:
+            status = main([str(word) for word in words])
+        except SystemExit as end:  # argparse ends so after --help.
+            status = int(end.code) if end.code is not None else 0
         caught = self.capsys.readouterr()
         return Answer(status, caught.out, caught.err)
 
@@ -81,12 +91,71 @@ def spawn(*words: str | Path, threads: int = 1, cwd: Path | None = None) -> Answ
         text=True,
         cwd=cwd,
         env=environment(OMP_NUM_THREADS=str(threads)),
-        timeout=120,
+        timeout=2 * PATIENCE_S,
         check=False,
     )
     return Answer(done.returncode, done.stdout, done.stderr)
 
 
-def hear_interrupts() -> None:
+def open_terminal() -> tuple[int, int]:
+    """A terminal of 80 columns: the descriptors of its screen and of the line that a program writes to."""
+    screen, line = pty.openpty()
+    fcntl.ioctl(line, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    return screen, line
+
+
+class Terminal:
+    """``iclight`` in a process of its own whose output and errors go to a terminal.
+
+    Usage: ``with Terminal("relight", …) as terminal``; the process is over when the block is.
+    """
+
+    def __init__(self, *words: str | Path, cwd: Path) -> None:
+        self._screen, self._line = open_terminal()
+        self.text = ""
+        self.process = subprocess.Popen(
+            arguments(*words),
+            stdout=self._line,
+            stderr=self._line,
+            cwd=cwd,
+            env=environment(),
+            preexec_fn=_hear_interrupts,
+        )
+
+    def __enter__(self) -> Terminal:
+        os.close(self._line)
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        if any(failure):
+            self.process.kill()
+        self.process.wait()
+        os.close(self._screen)
+
+    def wait_for(self, word: str) -> None:
+        """Read until ``word`` is on the screen."""
+        while word not in self.text:
+            read = self._read()
+            assert read != "", f"{word!r} never came: {self.text}"
+
+    def read_all(self) -> str:
+        """Read until the process ends; everything that was on the screen is returned."""
+        while self._read() != "":
+            pass
+        self.process.wait()
+        return self.text
+
+    def _read(self) -> str:
+        if not select.select([self._screen], [], [], PATIENCE_S)[0]:
+            raise AssertionError(f"nothing more came for {PATIENCE_S} s: {self.text}")
+        try:
+            read = os.read(self._screen, 4096).decode(errors="replace")
+        except OSError:  # Linux says so when the last process has closed the terminal.
+            read = ""
+        self.text += read
+        return read
+
+
+def _hear_interrupts() -> None:
     """Undo an ignored SIGINT, which a process in the background of a shell hands on to its children."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)

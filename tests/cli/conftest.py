@@ -29,3 +29,19 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
     engine = FakeEngine()
     monkeypatch.setattr("iclight_local.assemble.engine_from", lambda settings: engine)
     return engine
+
+
+@pytest.fixture
+def loads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The files that onnxruntime loads from now on."""
+    import onnxruntime
+
+    loaded: list[str] = []
+
+    class Counting(onnxruntime.InferenceSession):  # type: ignore[misc]
+        def __init__(self, path: str, *args: object, **kwargs: object) -> None:
+            loaded.append(path)
+            super().__init__(path, *args, **kwargs)
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", Counting)
+    return loaded

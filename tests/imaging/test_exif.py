@@ -36,7 +36,7 @@ def test_exif_orientation(turn: int, kind: str) -> None:
     assert picture.alpha is not None
     assert (picture.alpha // 4).tolist() == UPRIGHT[turn]
     assert picture.rgb.flags.c_contiguous
-    matte = decode_matte(data)
+    matte = decode_matte(data).values
     assert np.rint(matte * 255 / 4).astype(int).tolist() == UPRIGHT[turn]
 
 

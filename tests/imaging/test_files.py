@@ -160,16 +160,16 @@ def test_sha256_of_bytes_and_of_images(tmp_path: Path) -> None:
 
 
 def test_matte_from_greys_keeps_16_bits() -> None:
-    matte = decode_matte(png(DEEP, 0))
+    matte = decode_matte(png(DEEP, 0)).values
     assert matte.dtype == np.float32
     assert matte.shape == (1, 5)
     assert np.allclose(matte, DEEP / 65535, atol=1e-7)
-    assert np.allclose(decode_matte(Image.new("L", (2, 2), 51)), 0.2)
-    assert decode_matte(Image.new("1", (2, 2), 1)).tolist() == [[1, 1], [1, 1]]
+    assert np.allclose(decode_matte(Image.new("L", (2, 2), 51)).values, 0.2)
+    assert decode_matte(Image.new("1", (2, 2), 1)).values.tolist() == [[1, 1], [1, 1]]
 
 
 def test_matte_from_float_that_overshoots() -> None:
-    matte = decode_matte(Image.fromarray(np.array([[-0.02, 0.5, 1.02]], np.float32)))
+    matte = decode_matte(Image.fromarray(np.array([[-0.02, 0.5, 1.02]], np.float32))).values
     assert matte.tolist() == [[0, 0.5, 1]]
 
 
@@ -177,22 +177,22 @@ def test_matte_takes_alpha_only_where_it_varies() -> None:
     pixels = np.zeros((1, 2, 4), np.uint8)
     pixels[0, :, :3] = 255
     pixels[0, :, 3] = (0, 255)
-    assert decode_matte(saved(Image.fromarray(pixels), "PNG")).tolist() == [[0, 1]]
+    assert decode_matte(saved(Image.fromarray(pixels), "PNG")).values.tolist() == [[0, 1]]
     pixels[0, 0, :3] = 0
     pixels[0, :, 3] = 255
-    assert decode_matte(saved(Image.fromarray(pixels), "PNG")).tolist() == [[0, 1]]
+    assert decode_matte(saved(Image.fromarray(pixels), "PNG")).values.tolist() == [[0, 1]]
 
 
 def test_matte_ignores_profiles_because_it_is_data() -> None:
     data = saved(Image.new("L", (2, 2), 100), "PNG", icc_profile=grey_profile(1.0))
-    assert np.allclose(decode_matte(data), 100 / 255)
+    assert np.allclose(decode_matte(data).values, 100 / 255)
 
 
 def test_matte_from_colours_and_inks() -> None:
-    assert decode_matte(Image.new("RGB", (1, 1), (255, 0, 0)))[0, 0] == pytest.approx(0.299, abs=0.003)
-    assert decode_matte(Image.new("CMYK", (1, 1), (0, 0, 0, 0)))[0, 0] == 1
-    assert decode_matte(Image.new("LAB", (1, 1), (255, 128, 128)))[0, 0] == 1
-    assert decode_matte(palette_image())[0, 1] == pytest.approx(2 / 255, abs=0.003)
+    assert decode_matte(Image.new("RGB", (1, 1), (255, 0, 0))).values[0, 0] == pytest.approx(0.299, abs=0.003)
+    assert decode_matte(Image.new("CMYK", (1, 1), (0, 0, 0, 0))).values[0, 0] == 1
+    assert decode_matte(Image.new("LAB", (1, 1), (255, 128, 128))).values[0, 0] == 1
+    assert decode_matte(palette_image()).values[0, 1] == pytest.approx(2 / 255, abs=0.003)
 
 
 def test_matte_refusals() -> None:

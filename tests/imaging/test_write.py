@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from iclight_local.errors import EngineError, InvalidRequest
-from iclight_local.imaging.encode import check_writable, write
+from iclight_local.imaging.write import check_writable, write
 
 
 def sentence_of(kind: type[Exception], call: Callable[[], object]) -> str:
