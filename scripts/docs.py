@@ -29,10 +29,10 @@ def commands() -> str:
 def settings() -> str:
     """The settings, their environment variables and defaults."""
     rows = [
-        f"| `{PREFIX}{field.name.upper()}` | `{field.flag}` | {field.default} | {field.description} |"
+        f"| `{PREFIX}{field.name.upper()}` | `{field.flag}` | {field.default} | {field.range} | {field.description} |"
         for field in knob_fields(Settings)
     ]
-    return "\n".join(["| variable | option | default | meaning |", "|---|---|---|---|", *rows]) + "\n"
+    return "\n".join(["| variable | option | default | values | meaning |", "|---|---|---|---|---|", *rows]) + "\n"
 
 
 def segmenters() -> str:

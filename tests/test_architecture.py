@@ -124,6 +124,7 @@ def test_every_parameter_is_declared_once(path: Path) -> None:
 
 
 def test_nothing_in_the_repository_stands_open() -> None:
-    for path in FILES:
+    root = PACKAGE.parent
+    for path in [*FILES, *root.glob("scripts/*"), *root.glob("benchmarks/**/*.py")]:
         for word in ("TODO", "FIXME", "XXX", "NotImplementedError"):
-            assert word not in path.read_text(), f"{path}: {word}"
+            assert path.is_dir() or word not in path.read_text(), f"{path}: {word}"
