@@ -10,9 +10,7 @@ from PIL import Image
 
 from iclight_local.plan import executed_knobs, make_plan
 from iclight_local.request import RelightRequest
-from iclight_local.result import NormalsResult, Progress, ProgressCallback, RelightResult
-
-SIDES = ("left", "right", "bottom", "top")
+from iclight_local.result import SIDES, NormalsResult, Progress, ProgressCallback, RelightResult
 
 
 @dataclass

@@ -189,3 +189,12 @@ def test_kinds_and_expectations() -> None:
     assert kind(fields["model"]) == (str, ("fc", "fcon", "fbc"))
     assert kind(fields["subject_image"]) == kind(fields["background_image"]) == (object, ())
     assert expectation(fields["seed"]) == "a whole number from 0 to 2^63-1"
+
+
+def test_text_that_is_no_text_is_refused() -> None:
+    with pytest.raises(InvalidRequest, match=r"prompt is .* but must be text"):
+        RelightRequest(subject_image="a.png", prompt="\udce4")
+
+
+def test_other_kinds_of_bytes_are_bytes_and_no_path() -> None:
+    assert RelightRequest(subject_image=bytearray(b"x")).subject_image == b"x"

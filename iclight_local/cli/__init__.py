@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import sys
@@ -58,7 +59,11 @@ def command_summary(name: str) -> str:
 
 
 def _run(given: list[str]) -> int:
-    parsed = _parser().parse_args(given)
+    try:
+        parsed = _parser().parse_args(given)
+    except SystemExit:  # argparse ends so after --help and --version.
+        _flush()
+        raise
     status = int(parsed.run(parsed))
     _flush()
     return status
@@ -95,10 +100,13 @@ def _parser() -> Parser:
 def _failed(error: ICLightError, as_json: bool) -> int:
     from iclight_local.cli.output import print_json
 
-    if as_json:
-        print_json({"error": {"type": type(error).__name__, "message": str(error)}})
     if sys.stderr is not None:
         print(f"iclight: {error}", file=sys.stderr)
+    if as_json:
+        # Where the output cannot be written, the sentence and the exit status have to do.
+        with contextlib.suppress(OSError, EngineError):
+            print_json({"error": {"type": type(error).__name__, "message": str(error)}})
+            _flush()
     return error.exit_status
 
 

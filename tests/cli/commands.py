@@ -79,8 +79,9 @@ def arguments(*words: str | Path) -> list[str]:
 
 
 def environment(**more: str) -> dict[str, str]:
-    """The environment of such a process; it uses few threads, because others run beside it."""
-    return {**os.environ, "OMP_NUM_THREADS": "1", **more}
+    """The environment of such a process: few threads, because others run beside it, and Python's usual buffers."""
+    usual = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    return {**usual, "OMP_NUM_THREADS": "1", **more}
 
 
 def spawn(*words: str | Path, threads: int = 1, cwd: Path | None = None) -> Answer:

@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 import signal
+import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from iclight_local.errors import Cancelled, EngineError, OutOfMemory
+from iclight_local.result import RelightResult
 from tests.cli.bad_files import write_bad_files
-from tests.cli.commands import BACKGROUND, BUNDLE, MATTE, PLAIN, SMALL, SUBJECT, Command, Terminal
+from tests.cli.commands import (
+    BACKGROUND,
+    BUNDLE,
+    MATTE,
+    PLAIN,
+    SMALL,
+    SUBJECT,
+    Command,
+    Terminal,
+    arguments,
+    environment,
+)
 from tests.fake_engine import FakeEngine
 
 PLACES = {"subject": SUBJECT, "plain": PLAIN, "matte": MATTE, "background": BACKGROUND, "bundle": BUNDLE}
@@ -45,7 +59,7 @@ KNOBS = {
     "suffix_of_another_format": ("relight {subject} -o out.png --output-format jpeg", "rename the output"),
     "no_folder": ("relight {subject} -o nowhere/out.png", "nowhere is no folder"),
     "folder_below_a_file": ("relight {subject} -o {bad}/text.png/out.png", "text.png is no folder"),
-    "a_folder": ("relight {subject} -o {bad}/folder.png", "is a folder: the name of a file is needed"),
+    "a_folder": ("relight {subject} -o {bad}/folder.png", "folder.png is a folder: name a file"),
     "precision_word": ("relight {subject} --precision fp8", "must be one of auto, fp32, bf16, fp16."),
 }
 PICTURES = {
@@ -105,11 +119,18 @@ CASES = [
     for name, (line, says) in table.items()
 ]
 
+STOPPED = "Stopped; no result was left half-written."
 FAILURES: dict[BaseException, tuple[str, int, str]] = {
     EngineError("The device failed."): ("EngineError", 1, "The device failed."),
     OutOfMemory("The memory did not suffice."): ("OutOfMemory", 1, "The memory did not suffice."),
     Cancelled("Stopped by hand."): ("Cancelled", 130, "Stopped by hand."),
-    KeyboardInterrupt(): ("Cancelled", 130, "Stopped; nothing was written."),
+    KeyboardInterrupt(): ("Cancelled", 130, STOPPED),
+    ValueError("first line\nsecond line"): (
+        "EngineError",
+        1,
+        "Something unexpected failed (ValueError: first line): please report it with what ICLIGHT_DEBUG=1 prints in "
+        "its place.",
+    ),
 }
 
 
@@ -197,6 +218,52 @@ def test_an_engine_that_fails_leaves_nothing(
     assert list(folder.iterdir()) == []
 
 
+def test_what_nobody_expected_is_shown_on_request(
+    iclight: Command, folder: Path, fake: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ICLIGHT_DEBUG", "1")
+    fake.error = ValueError("with its traceback")
+    with pytest.raises(ValueError, match="with its traceback"):
+        iclight("relight", SUBJECT, "-o", "out.png")
+
+
+def test_prompts_too_long_for_a_jpeg_are_refused_before_the_work(
+    iclight: Command, folder: Path, fake: FakeEngine
+) -> None:
+    prompt = "sun " * 20_000
+    answer = iclight("relight", SUBJECT, "-o", "out.jpg", "--prompt", prompt)
+    assert answer.status == 2
+    assert "too long to be recorded in a JPEG" in answer.sentence
+    assert fake.requests == []
+    assert iclight("relight", SUBJECT, "-o", "out.png", "--prompt", prompt).status == 0
+
+
+def test_a_file_that_appears_during_the_work_stays_and_stops_all(
+    iclight: Command, folder: Path, fake: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    relight = fake.relight
+
+    def slowly(*args: Any, **kwargs: Any) -> RelightResult:
+        (folder / "out_1.png").write_bytes(b"mine")
+        return relight(*args, **kwargs)
+
+    monkeypatch.setattr(fake, "relight", slowly)
+    answer = iclight("relight", SUBJECT, "-o", "out.png", "--number-of-images", "3")
+    assert answer.status == 2
+    assert "out_1.png exists already" in answer.sentence
+    assert [path.name for path in folder.iterdir()] == ["out_1.png"]
+    assert (folder / "out_1.png").read_bytes() == b"mine"
+
+
+def test_a_full_disk_behind_the_output(folder: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            arguments("weights", "list"), stdout=full, stderr=subprocess.PIPE, text=True, env=environment(), check=False
+        )
+    assert done.returncode == 1
+    assert done.stderr == "iclight: The output could not be written (No space left on device).\n"
+
+
 def test_ctrl_c_in_the_middle(folder: Path) -> None:
     """A real SIGINT once sampling has begun, which the bar on the terminal tells."""
     big = ("--width", "512", "--height", "512", "--steps", "100", "--weights", str(BUNDLE))
@@ -205,6 +272,6 @@ def test_ctrl_c_in_the_middle(folder: Path) -> None:
         terminal.process.send_signal(signal.SIGINT)
         rest = terminal.read_all()
     assert terminal.process.returncode == 130
-    assert rest.splitlines()[-1].endswith("iclight: Stopped; nothing was written.")
+    assert rest.splitlines()[-1].endswith(f"iclight: {STOPPED}")
     assert "Traceback" not in rest
     assert list(folder.iterdir()) == []

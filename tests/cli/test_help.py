@@ -113,15 +113,28 @@ class TestLightness:
 
 
 class TestReaderThatHasGone:
-    # argparse itself passes over a help that nobody reads.
-    @pytest.mark.parametrize(
-        ("words", "status"), [(("--help",), 0), (("weights", "list"), 1), (("inspect", "a.png"), 1)]
-    )
-    def test_it_gets_no_complaint(self, words: tuple[str, ...], status: int, folder: Path) -> None:
+    @pytest.mark.parametrize("buffers", ["usual", "none"])
+    @pytest.mark.parametrize("words", [("--help",), ("weights", "list"), ("inspect", "a.png")])
+    def test_it_gets_no_complaint(self, words: tuple[str, ...], buffers: str, folder: Path) -> None:
+        status, complaint = self.unread(words, buffers, folder)
+        assert complaint == ""
+        # argparse itself passes over an unbuffered help that nobody reads.
+        assert status == (0 if buffers == "none" and words == ("--help",) else 1)
+
+    @pytest.mark.parametrize("buffers", ["usual", "none"])
+    def test_a_failure_keeps_its_sentence_and_status(self, buffers: str, folder: Path) -> None:
+        status, complaint = self.unread(("inspect", "gone.png", "--json"), buffers, folder)
+        assert status == 2
+        assert re.fullmatch(r"iclight: 'gone.png' does not exist: .*\.\n", complaint)
+
+    def unread(self, words: tuple[str, ...], buffers: str, folder: Path) -> tuple[int, str]:
+        """Exit status and complaint of a command whose output nobody reads."""
         Path("a.png").write_bytes(encode(picture(0, 0), output_format="png", quality=95, record={"seed": 1}))
         reader, writer = os.pipe()
         os.close(reader)
-        process = subprocess.Popen(arguments(*words), stdout=writer, stderr=subprocess.PIPE, cwd=folder, text=True)
+        env = environment() if buffers == "usual" else environment(PYTHONUNBUFFERED="1")
+        done = subprocess.run(
+            arguments(*words), stdout=writer, stderr=subprocess.PIPE, cwd=folder, text=True, env=env, check=False
+        )
         os.close(writer)
-        assert process.communicate()[1] == ""
-        assert process.returncode == status
+        return done.returncode, done.stderr

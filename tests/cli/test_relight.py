@@ -17,7 +17,7 @@ from PIL import ExifTags, Image
 from iclight_local.cli.inspect import replay_command
 from iclight_local.cli.output import progress_bar
 from iclight_local.imaging.encode import encode
-from iclight_local.result import Progress
+from iclight_local.result import SIDES, Progress
 from tests.cli.commands import (
     BACKGROUND,
     BUNDLE,
@@ -31,7 +31,7 @@ from tests.cli.commands import (
     open_terminal,
     spawn,
 )
-from tests.fake_engine import SIDES, FakeEngine, picture
+from tests.fake_engine import FakeEngine, picture
 from tests.segmenters.onnx_models import bright_disc, write_brightness_net
 
 pytestmark = pytest.mark.usefixtures("one_thread")

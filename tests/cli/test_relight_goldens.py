@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from iclight_local.result import SIDES
 from tests.cli.commands import BACKGROUND, BUNDLE, GOLDENS, MATTE, PLAIN, SUBJECT, Command, spawn
 
 CASES: dict[str, dict[str, Any]] = {
@@ -19,7 +20,6 @@ CASES: dict[str, dict[str, Any]] = {
 RELIT = [name for name in CASES if name != "normal"]
 GIVEN_MATTE = ("fcon_left", "fbc_image", "fc_unguided")
 """Cases whose subject is a plain picture with ``--matte``; the others bring their own alpha channel."""
-SIDES = ("left", "right", "bottom", "top")
 Record = Callable[[str, object], None]
 
 pytestmark = pytest.mark.usefixtures("two_threads")

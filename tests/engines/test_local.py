@@ -131,6 +131,7 @@ class TestMatte:
         assert not np.array_equal(pixels(whole.images[0]), first)
         own = shared.relight(asked(matte=MATTE))
         assert own.record["subject"]["matte"] == "given"
+        assert own.record["subject"]["matte_sha256"] == sha256(MATTE)
         assert np.array_equal(pixels(own.images[0]), first)
 
     def test_alpha_before_segmentation(self, shared: LocalEngine) -> None:
@@ -148,6 +149,7 @@ class TestMatte:
         rgb = bright_disc()
         result = engine.relight(asked(Image.fromarray(rgb)))
         assert result.record["subject"]["matte"] == "mine.onnx"
+        assert result.record["weights"]["sha256"]["segmenter"] == sha256(net)
         by_hand = Image.fromarray((1 / (1 + np.exp(-20 * (rgb.mean(axis=2) / 255 - 0.5))) * 255).astype(np.uint8))
         expected = engine.relight(asked(Image.fromarray(rgb), matte=by_hand))
         off = np.abs(pixels(result.images[0]).astype(int) - pixels(expected.images[0]))

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from iclight_local.errors import EngineError, InvalidRequest
-from iclight_local.imaging.write import check_writable, write
+from iclight_local.imaging.write import check_writable, write, write_all
 
 
 def sentence_of(kind: type[Exception], call: Callable[[], object]) -> str:
@@ -200,3 +200,39 @@ def test_dangling_link_is_not_written_through(tmp_path: Path) -> None:
     assert "exists already" in sentence_of(InvalidRequest, lambda: write(path, b"x"))
     assert path.is_symlink()
     assert not (tmp_path / "elsewhere.png").exists()
+
+
+def test_several_files_are_written_all_or_none(tmp_path: Path) -> None:
+    taken = tmp_path / "b.png"
+    taken.write_bytes(b"mine")
+    with pytest.raises(InvalidRequest, match="exists already"):
+        write_all({tmp_path / "a.png": b"1", taken: b"2", tmp_path / "c.png": b"3"})
+    assert list(tmp_path.iterdir()) == [taken]
+    assert taken.read_bytes() == b"mine"
+    write_all({tmp_path / "a.png": b"1", taken: b"2"}, overwrite=True)
+    assert (taken.read_bytes(), len(list(tmp_path.iterdir()))) == (b"2", 2)
+
+
+def test_an_interrupt_between_two_files_takes_the_first_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    link, linked = os.link, []
+
+    def interrupted(source: Path, target: Path) -> None:
+        if linked:
+            raise KeyboardInterrupt
+        linked.append(target)
+        link(source, target)
+
+    monkeypatch.setattr(os, "link", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write_all({tmp_path / "a.png": b"1", tmp_path / "b.png": b"2"})
+    assert linked == [tmp_path / "a.png"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_link_stays_and_its_target_is_replaced(tmp_path: Path) -> None:
+    target, pointer = tmp_path / "real.png", tmp_path / "link.png"
+    target.write_bytes(b"old")
+    pointer.symlink_to(target)
+    write(pointer, b"new", overwrite=True)
+    assert pointer.is_symlink()
+    assert target.read_bytes() == b"new"

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 import diffusers
 import numpy as np
 import pytest
+import torch
 from golden_pictures import composite, load_pipe
 
 from iclight_local.imaging.fit import UInt8Array
@@ -12,10 +13,13 @@ from iclight_local.pipelines.iclight import ICLightPipeline
 
 
 @pytest.fixture(autouse=True, scope="module")
-def quiet(one_thread: None) -> Iterator[None]:
-    """One thread and no bars of loading."""
+def quiet() -> Iterator[None]:
+    """One thread, for fixtures of a module too, and no bars of loading."""
     diffusers.utils.logging.disable_progress_bar()
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
     yield
+    torch.set_num_threads(before)
     diffusers.utils.logging.enable_progress_bar()
 
 

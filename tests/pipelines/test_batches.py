@@ -98,3 +98,13 @@ def test_lists_are_spread_over_the_items() -> None:
     assert spread({"prompt": ["a", "b"], "steps": 3}, 2) == [{"prompt": "a", "steps": 3}, {"prompt": "b", "steps": 3}]
     with pytest.raises(InvalidRequest, match="prompt is a list of 3 values for 2 foregrounds"):
         spread({"prompt": ["a", "b", "c"]}, 2)
+
+
+def test_a_generator_for_each_image(fc: ICLightPipeline, foreground: UInt8Array) -> None:
+    """Each image is then the one that its seed gives alone."""
+    generators = [torch.Generator("cpu").manual_seed(seed) for seed in (3, 4)]
+    both = fc(foreground, **{**SMALL, "number_of_images": 2, "generator": generators})
+    assert both.seeds == [3]
+    for picture, seed in zip(both.images, (3, 4), strict=True):
+        alone = fc(foreground, **{**SMALL, "seed": seed}).images[0]
+        assert np.abs(picture - alone).max() * 255 <= 1

@@ -20,8 +20,8 @@ Record = Callable[[str, object], None]
 Pipes = Callable[[str], ICLightPipeline]
 
 
-@pytest.fixture(autouse=True, scope="module")
-def threads_of_the_goldens(one_thread: None, two_threads: None) -> None:
+@pytest.fixture(autouse=True)
+def threads_of_the_goldens(two_threads: None) -> None:
     """The goldens were made with two threads, and their number decides the order of float sums.
 
     Pixels are truncated to 8 bits between the passes, so that a last bit can become a whole grey level there:

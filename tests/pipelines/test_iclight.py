@@ -127,7 +127,7 @@ def test_an_interrupt_ends_the_call_with_a_picture(
     assert len(made) == calls
     assert picture.shape == shape
     with torch.no_grad():
-        assert np.array_equal(picture, to_unit(decode_latents(fc.vae, kept[-1], 8)[0]))
+        assert np.array_equal(picture, decode_latents(fc.vae, kept[-1], 8, to_unit)[0])
     assert fc(foreground, **SMALL).images[0].shape == (192, 128, 3)
 
 
@@ -199,7 +199,7 @@ def test_output_types_are_one_result(fc: ICLightPipeline, foreground: UInt8Array
     assert pil.mode == "RGB"
     assert np.abs(np.asarray(pil) - array * 255).max() <= 1.001
     with torch.no_grad():
-        assert np.allclose(to_unit(decode_latents(fc.vae, latents[None], 8)[0]), array, atol=1e-5)
+        assert np.allclose(decode_latents(fc.vae, latents[None], 8, to_unit)[0], array, atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -212,7 +212,7 @@ def test_output_types_are_one_result(fc: ICLightPipeline, foreground: UInt8Array
         ({"steps": 0}, r"steps is 0, but must be a whole number from 1 to 100\."),
         ({"light_source": "ambient"}, r"light_source ambient is a background of model fbc"),
         ({"prompt": ["a", "b"]}, r"prompt is a list of 2 values for 1 foregrounds: give one each\."),
-        ({"generator": []}, r"0 generators were given for 1 foregrounds\."),
+        ({"generator": []}, r"0 generators were given for 1 foregrounds with 1 images each: give one for each"),
         ({"background_flip": True}, r"background_flip mirrors the background picture, and none was given"),
     ],
 )

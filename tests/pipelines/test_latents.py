@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from iclight_local.errors import EngineError
 from iclight_local.imaging.fit import UInt8Array
 from iclight_local.pipelines import latents
 from iclight_local.pipelines.iclight import ICLightPipeline
@@ -34,7 +35,7 @@ def test_pictures_go_through_in_portions(
     pictures = [np.ascontiguousarray(foreground[i : i + 64, :64]) for i in (0, 50, 100, 150, 190)]
     with torch.no_grad():
         at_once = encode_pictures(fc.vae, pictures, CPU)
-        decoded = decode_latents(fc.vae, at_once, 8)
+        decoded = decode_latents(fc.vae, at_once, 8, to_unit)
         monkeypatch.setattr(latents, "PIXELS_PER_CALL", 2 * 64 * 64)
         sizes: list[int] = []
         hooks = [
@@ -42,7 +43,7 @@ def test_pictures_go_through_in_portions(
             for part in (fc.vae.encoder, fc.vae.decoder)
         ]
         in_portions = encode_pictures(fc.vae, pictures, CPU)
-        again = decode_latents(fc.vae, in_portions, 8)
+        again = decode_latents(fc.vae, in_portions, 8, to_unit)
     for hook in hooks:
         hook.remove()
     assert sizes == [2, 2, 1] * 2
@@ -56,3 +57,9 @@ def test_pixels_are_clipped_and_truncated() -> None:
     assert to_uint8(pixels).tolist() == [0, 0, 127, 254, 255, 255]
     assert to_unit(pixels).tolist() == pytest.approx([0, 0, 0.5, 0.9995, 1, 1])
     assert to_uint8(pixels).dtype == np.uint8
+
+
+def test_models_that_compute_no_numbers_are_no_picture(fc: ICLightPipeline) -> None:
+    latents = torch.full((1, 4, 8, 8), torch.nan)
+    with pytest.raises(EngineError, match="computed no numbers"):
+        decode_latents(fc.vae, latents, 8, to_uint8)

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 import torch
-from diffusers import UNet2DConditionModel
+from diffusers import AutoencoderKL, UNet2DConditionModel
 from golden_pictures import BASE, load_pipe, offsets
 from safetensors.torch import load_file, save_file
 
-from iclight_local.errors import WeightsError
+from iclight_local.errors import InvalidRequest, WeightsError
 from iclight_local.pipelines.iclight import ICLightPipeline
 from iclight_local.pipelines.loading import dtype_of, load_merged_unet
 
@@ -135,7 +135,7 @@ def test_a_plain_base_is_no_pipeline() -> None:
 
 def test_a_saved_pipeline_of_another_model_is_refused(fc: ICLightPipeline, tmp_path: Path) -> None:
     fc.save_pretrained(tmp_path)
-    with pytest.raises(WeightsError, match="Model fbc was asked for, and this UNet is one of fc"):
+    with pytest.raises(WeightsError, match="holds a pipeline of model fc, and fbc was asked for"):
         ICLightPipeline.from_pretrained(tmp_path, model="fbc")
 
 
@@ -165,3 +165,33 @@ def test_a_base_without_one_of_its_tensors_is_refused(base: Path) -> None:
     save_file(tensors, weights, metadata={"format": "pt"})
     with pytest.raises(WeightsError, match="lacks 1 tensors, like mid_block"):
         ICLightPipeline.from_pretrained(base, iclight=offsets("fc"))
+
+
+def test_a_component_of_ones_own_keeps_its_precision() -> None:
+    vae = AutoencoderKL.from_pretrained(BASE, subfolder="vae", torch_dtype=torch.bfloat16)
+    pipe = ICLightPipeline.from_pretrained(BASE, iclight=offsets("fc"), vae=vae, torch_dtype=torch.float32)
+    assert pipe.vae is vae
+    assert (pipe.vae.dtype, pipe.unet.dtype) == (torch.bfloat16, torch.float32)
+
+
+@pytest.mark.parametrize("file", ["model_index.json", "tokenizer/vocab.json", "unet/config.json"])
+@pytest.mark.parametrize("content", ["{bad", "[1]"])
+def test_damaged_files_of_a_base_are_one_sentence(base: Path, file: str, content: str) -> None:
+    (base / file).write_text(content)
+    with pytest.raises(WeightsError, match="fetch or copy") as caught:
+        ICLightPipeline.from_pretrained(base, iclight=offsets("fc"))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_config_that_does_not_fit_its_weights_is_one_sentence(base: Path) -> None:
+    edit(base / "unet" / "config.json", block_out_channels=[32, 64, 64])
+    with pytest.raises(WeightsError, match="cannot be loaded") as caught:
+        ICLightPipeline.from_pretrained(base, iclight=offsets("fc"))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_precision_by_its_name() -> None:
+    assert dtype_of("unet", "auto") == torch.float32
+    assert dtype_of("vae", "float16") == torch.bfloat16
+    with pytest.raises(InvalidRequest, match="torch_dtype is half-size"):
+        dtype_of("unet", "half-size")
