@@ -89,10 +89,13 @@ def _pipeline(options: argparse.Namespace) -> int:
     options.out.write_text(json.dumps(result, indent=1) + "\n")
     time, cold = result["steady"]["wall_s"]["ratio_median"], result["cold"]["ratio_total"]
     memory, levels = result["memory"]["ratio_peak"], result["difference"]["levels_max"]
-    shown = "unknown (no pair of runs was undisturbed)" if time is None else f"{time:.3f}"
-    print(f"Of plain diffusers: time {shown}, cold start {cold:.3f}, peak memory {memory:.3f}.")
+    print(f"Of plain diffusers: time {_ratio(time)}, cold start {_ratio(cold)}, peak memory {_ratio(memory)}.")
     print(f"Largest difference {levels} grey levels. All values: {options.out}")
     return 0
+
+
+def _ratio(value: float | None) -> str:
+    return "unknown (other work disturbed it)" if value is None else f"{value:.3f}"
 
 
 def _photograph(options: argparse.Namespace) -> int:

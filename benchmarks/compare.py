@@ -173,7 +173,9 @@ def _stack(pictures: list[Image.Image]) -> np.ndarray[Any, Any]:
 def _cold(fresh: dict[str, dict[str, Any]]) -> dict[str, Any]:
     names = ("import_s", "load_s", "first_s", "total_s", "others_cpu_s")
     values = {side: {name: fresh[side][name] for name in names} for side in SIDES}
-    return {**values, "ratio_total": values[OURS]["total_s"] / values[PLAIN]["total_s"]}
+    quiet = all(each["others_cpu_s"] < QUIET * each["total_s"] for each in values.values())
+    ratio = values[OURS]["total_s"] / values[PLAIN]["total_s"]
+    return {**values, "quiet": quiet, "ratio_total": ratio if quiet else None}
 
 
 def _is_quiet(run: Timing) -> bool:

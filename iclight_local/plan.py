@@ -158,7 +158,7 @@ def _pass(width: int, height: int, steps: int, denoise: float | None) -> PassPla
 
     From an image the scheduler is set to ``round(steps / denoise)`` steps, of which the last
     ``int(that * denoise)`` run, as diffusers' image-to-image does. Where that rounds to none at all
-    (1 step at strength 0.9) the original returns nothing; here at least one step runs.
+    (1 step at strength 0.9) the original crashes; here at least one step runs.
     """
     if denoise is None:
         return PassPlan(width, height, steps, 0, from_image=False)

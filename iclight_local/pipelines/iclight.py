@@ -214,9 +214,9 @@ class ICLightPipeline(
         self._num_timesteps = plan.steps
         with self.progress_bar(total=plan.steps) as bar:
             sampler = Sampler(self, batch, attention, callback_on_step_end, bar)
-            latents = sampler.run(plan.lowres, self._initial_latents(batch))
+            latents = sampler.run(plan.lowres, self._initial_latents(batch, sampler.device))
             if not self._interrupt:
-                latents = sampler.run(plan.highres, self._enlarge(latents, plan.highres))
+                latents = sampler.run(plan.highres, self._enlarge(latents, plan.highres, sampler.device))
         images = self._finish(latents, output_type)
         self.maybe_free_model_hooks()
         return ICLightPipelineOutput(images=images, seeds=batch.seeds)
@@ -285,19 +285,19 @@ class ICLightPipeline(
             )
         return [generator for generator in generators for _ in range(each)]
 
-    def _initial_latents(self, batch: Batch) -> torch.Tensor | None:
+    def _initial_latents(self, batch: Batch, device: torch.device) -> torch.Tensor | None:
         """Latents of the light ramps, where the lowres pass starts from one."""
         if not batch.items[0].plan.lowres.from_image:
             return None
         ramps = [item.initial_picture() for item in batch.items]
-        latents = encode_pictures(self.vae, ramps, self._execution_device)
+        latents = encode_pictures(self.vae, ramps, device)
         return latents.repeat_interleave(batch.items[0].plan.number_of_images, 0)
 
-    def _enlarge(self, latents: torch.Tensor, highres: PassPlan) -> torch.Tensor:
+    def _enlarge(self, latents: torch.Tensor, highres: PassPlan, device: torch.device) -> torch.Tensor:
         """Decode, resize with LANCZOS to the size of the highres pass, and encode again."""
         pictures = decode_latents(self.vae, latents, self.vae_scale_factor, to_uint8)
         enlarged = [resize(picture, highres.width, highres.height) for picture in pictures]
-        return encode_pictures(self.vae, enlarged, self._execution_device)
+        return encode_pictures(self.vae, enlarged, device)
 
     def _finish(self, latents: torch.Tensor, output_type: str) -> list[Any]:
         if output_type == "latent":

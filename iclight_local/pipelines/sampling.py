@@ -66,6 +66,9 @@ class Sampler:
         bar: Any,
     ) -> None:
         self.pipe, self.batch, self.attention, self.callback, self.bar = pipe, batch, attention, callback, bar
+        # diffusers walks through all modules to answer these two, so they are asked once a call.
+        self.device, self.dtype = pipe._execution_device, pipe.unet.dtype
+        self.embeddings = batch.embeddings.to(self.dtype)
         self.steps_done = 0
         if not hasattr(pipe.scheduler, "add_noise"):
             raise InvalidRequest(
@@ -99,17 +102,15 @@ class Sampler:
         return taken
 
     def _conditions(self, which: PassPlan) -> torch.Tensor:
-        pipe, items = self.pipe, self.batch.items
-        device = pipe._execution_device
-        each = [encode_pictures(pipe.vae, item.conditions(which), device) for item in items]
+        items = self.batch.items
+        each = [encode_pictures(self.pipe.vae, item.conditions(which), self.device) for item in items]
         joined = torch.stack([latents.flatten(0, 1) for latents in each])
         return joined.repeat_interleave(items[0].plan.number_of_images, 0)
 
     def _start(self, which: PassPlan, initial: torch.Tensor | None, count: int) -> tuple[torch.Tensor, torch.Tensor]:
         pipe, scheduler = self.pipe, self.pipe.scheduler
-        device = pipe._execution_device
         try:
-            scheduler.set_timesteps(which.scheduler_steps, device=device)
+            scheduler.set_timesteps(which.scheduler_steps, device=self.device)
         except ValueError as error:
             raise InvalidRequest(
                 f"{type(scheduler).__name__} cannot be set to {which.scheduler_steps} steps: use fewer steps, "
@@ -117,7 +118,7 @@ class Sampler:
             ) from error
         factor = pipe.vae_scale_factor
         shape = (count, pipe.vae.config.latent_channels, which.height // factor, which.width // factor)
-        noise = randn_tensor(shape, generator=self.batch.generator, device=device, dtype=torch.float32)
+        noise = randn_tensor(shape, generator=self.batch.generator, device=self.device, dtype=torch.float32)
         if initial is None:
             return noise * scheduler.init_noise_sigma, scheduler.timesteps
         skipped = which.first_step * scheduler.order
@@ -129,11 +130,11 @@ class Sampler:
     def _predict(self, latents: torch.Tensor, conditions: torch.Tensor, timestep: Any) -> torch.Tensor:
         unet, guided = self.pipe.unet, self.batch.items[0].plan.guided
         scaled = self.pipe.scheduler.scale_model_input(latents, timestep)
-        wide = torch.cat([scaled, conditions], dim=1).to(unet.dtype)
+        wide = torch.cat([scaled, conditions], dim=1).to(self.dtype)
         noise: torch.Tensor = unet(
             torch.cat([wide, wide]) if guided else wide,
             timestep,
-            encoder_hidden_states=self.batch.embeddings.to(unet.dtype),
+            encoder_hidden_states=self.embeddings,
             cross_attention_kwargs=self.attention,
             return_dict=False,
         )[0].float()

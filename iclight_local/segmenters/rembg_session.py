@@ -56,9 +56,7 @@ def find_model(name: str) -> Path | None:
 
 def check_segmenter(name_or_onnx_path: str, *, allow_noncommercial: bool = False) -> Path:
     """The file that :func:`open_segmenter` would open, found and licensed but not opened; raises as it does."""
-    source = _resolve(name_or_onnx_path)
-    _check_licence(source, allow_noncommercial)
-    return source.path
+    return _licensed(name_or_onnx_path, allow_noncommercial).path
 
 
 def open_segmenter(name_or_onnx_path: str = DEFAULT, *, allow_noncommercial: bool = False) -> Segmenter:
@@ -77,8 +75,7 @@ def open_segmenter(name_or_onnx_path: str = DEFAULT, *, allow_noncommercial: boo
         WeightsError: the file is missing, damaged or not a segmentation model.
         OutOfMemory: the model does not fit into memory.
     """
-    source = _resolve(name_or_onnx_path)
-    _check_licence(source, allow_noncommercial)
+    source = _licensed(name_or_onnx_path, allow_noncommercial)
     stat = source.path.stat()
     stamp = (stat.st_mtime_ns, stat.st_size)
     key = (source.kind, source.path.resolve())
@@ -177,6 +174,14 @@ def _model(name: str) -> Model:
     )
 
 
+def _licensed(name_or_path: str, allow_noncommercial: bool) -> _Source:
+    # The licence first: nobody should fetch a model that is then refused.
+    _check_licence(MODELS.get(name_or_path), allow_noncommercial)
+    source = _resolve(name_or_path)
+    _check_licence(source.model, allow_noncommercial)
+    return source
+
+
 def _resolve(name_or_path: str) -> _Source:
     if name_or_path in MODELS or name_or_path in REFUSED or name_or_path in OWN_FILE:
         path = find_model(name_or_path)
@@ -205,11 +210,11 @@ def _missing_model(name: str) -> WeightsError:
     )
 
 
-def _check_licence(source: _Source, allow_noncommercial: bool) -> None:
-    if source.model is None:
+def _check_licence(model: Model | None, allow_noncommercial: bool) -> None:
+    if model is None:
         return
-    name, licence = source.model.name, source.model.licence
-    if source.model.commercial == "no" and not allow_noncommercial:
+    name, licence = model.name, model.licence
+    if model.commercial == "no" and not allow_noncommercial:
         raise Unsupported(
             f"The segmentation model '{name}' may not be used commercially ({licence}): pass "
             f"--allow-noncommercial if your use is not commercial, or take '{DEFAULT}'."

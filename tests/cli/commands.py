@@ -105,6 +105,15 @@ def open_terminal() -> tuple[int, int]:
     return screen, line
 
 
+def read_screen(screen: int) -> str:
+    """What came to the screen since; empty when nothing writes to the terminal any more."""
+    assert select.select([screen], [], [], PATIENCE_S)[0], f"nothing more came for {PATIENCE_S} s"
+    try:
+        return os.read(screen, 4096).decode(errors="replace")
+    except OSError:  # Linux says so when the last program has closed the terminal.
+        return ""
+
+
 class Terminal:
     """``iclight`` in a process of its own whose output and errors go to a terminal.
 
@@ -147,12 +156,7 @@ class Terminal:
         return self.text
 
     def _read(self) -> str:
-        if not select.select([self._screen], [], [], PATIENCE_S)[0]:
-            raise AssertionError(f"nothing more came for {PATIENCE_S} s: {self.text}")
-        try:
-            read = os.read(self._screen, 4096).decode(errors="replace")
-        except OSError:  # Linux says so when the last process has closed the terminal.
-            read = ""
+        read = read_screen(self._screen)
         self.text += read
         return read
 

@@ -29,6 +29,7 @@ from tests.cli.commands import (
     Command,
     Terminal,
     open_terminal,
+    read_screen,
     spawn,
 )
 from tests.fake_engine import FakeEngine, picture
@@ -224,7 +225,9 @@ class TestProgress:
                 assert progress is not None
                 progress(Progress("lowres", 1, 4))
                 raise ValueError("stop")
-            text = os.read(screen, 4096).decode()
+        text = ""
+        while (read := read_screen(screen)) != "":
+            text += read
         os.close(screen)
         assert "lowres" in text
         assert text.split("\r")[-2].strip() == ""
