@@ -134,7 +134,7 @@ def horizon(stage: Stage) -> Array:
     sea = (stage.fill * np.float32(0.7) + stage.key * np.float32(0.12)) * (0.5 + ripple)[..., None]
     sea = sea * (0.5 + 0.6 * stage.ramp())[..., None] + stage.key * glitter[..., None]
     below = np.clip((level - stage.y) / np.float32(0.015) + 0.5, 0, 1)[..., None]
-    return sky + (sea - sky) * below
+    return np.asarray(sky + (sea - sky) * below)
 
 
 def outdoors(stage: Stage) -> Array:
@@ -176,7 +176,9 @@ def city(stage: Stage) -> Array:
             picture += (glow * np.float32(1.6) + halo)[..., None] * lamp.radiance
     below = np.clip((-0.6 - stage.y) * 3, 0, 1)[..., None]
     stage.floor = below[..., 0] + 0 * stage.x
-    return picture + below * np.float32(0.5) * picture[::-1] * (0.4 + stage.pattern("streaky", 0.6, 3))[..., None]
+    return np.asarray(
+        picture + below * np.float32(0.5) * picture[::-1] * (0.4 + stage.pattern("streaky", 0.6, 3))[..., None]
+    )
 
 
 def hall(stage: Stage) -> Array:
@@ -203,7 +205,7 @@ def sparks(stage: Stage) -> Array:
     rng = stage.rng
     mist = stage.pattern("cloudy", 0.4)[..., None]
     x0, y0 = stage.towards(0.3, 0.8)
-    picture = stage.fill * mist + stage.key * mist * stage.spot(x0, y0, 0.7)[..., None] * np.float32(0.9)
+    picture: Array = stage.fill * mist + stage.key * mist * stage.spot(x0, y0, 0.7)[..., None] * np.float32(0.9)
     for _ in range(int(rng.integers(10, 26))):
         x, y, radius = rng.normal(x0 * 0.7, 0.45), rng.normal(y0 * 0.7, 0.45), rng.uniform(0.012, 0.05)
         lamp = stage.lamps[int(rng.integers(len(stage.lamps)))] if stage.lamps else None

@@ -49,14 +49,15 @@ class Surface:
 def fit(parts: Sequence[Part], turn: Array, box: tuple[float, float, float, float]) -> list[Part]:
     """Turn the parts together, then scale and shift them into ``box`` (left, right, bottom, top).
 
-    The scale is the largest at which both the width and the height fit; the parts stand on the box's bottom.
+    The scale is the largest at which both the width and the height fit; low things stand a little above the bottom.
     """
     origin = vector(0, 0, 0)
     turned = [part._replace(solid=part.solid.moved(turn, 1.0, origin)) for part in parts]
     boxes = np.array([part.solid.box() for part in turned])
     left, right, bottom, top = boxes[:, 0].min(), boxes[:, 1].max(), boxes[:, 2].min(), boxes[:, 3].max()
     scale = float(min((box[1] - box[0]) / (right - left), (box[3] - box[2]) / (top - bottom)))
-    shift = vector((box[0] + box[1]) / 2 - scale * (left + right) / 2, box[2] - scale * bottom, 0)
+    spare = box[3] - box[2] - scale * (top - bottom)
+    shift = vector((box[0] + box[1]) / 2 - scale * (left + right) / 2, box[2] + 0.3 * spare - scale * bottom, 0)
     still = np.eye(3, dtype=np.float32)
     return [Part(part.solid.moved(still, scale, shift), part.material, part.blend * scale) for part in turned]
 

@@ -32,10 +32,10 @@ class Gobo:
         x, y = a * self.scale + self.phase[0], b * self.scale + self.phase[1]
         if self.kind == "leaves":
             wave = np.sin(6.1 * x + 2.3 * np.sin(3.7 * y)) + np.sin(5.3 * y + 2.9 * np.sin(4.1 * x) + 1.3)
-            return np.clip(0.5 + wave / (4 * self.blur + 0.3), 0.08, 1).astype(np.float32)
+            return np.asarray(np.clip(0.5 + wave / (4 * self.blur + 0.3), 0.08, 1), np.float32)
         down = self._bars(y * 2, 0.5) if self.kind == "blinds" else self._bars(y, 0.2)
         across = np.ones_like(down) if self.kind == "blinds" else self._bars(x, 0.2)
-        return np.maximum(down * across, 0.05).astype(np.float32)
+        return np.asarray(np.maximum(down * across, 0.05), np.float32)
 
     def _bars(self, place: Array, dark: float) -> Array:
         inside = 0.5 - np.abs(place - np.floor(place) - 0.5)
@@ -80,7 +80,7 @@ class Light:
         """How bright the light is at points of the scene, 1 in the middle: the inverse square of the way to it."""
         direction = self.direction
         nearer = (x * direction[0] + y * direction[1] + z * direction[2]) * np.float32(1 / self.distance)
-        return 1 / (1 - np.clip(nearer, -1, 0.6)) ** 2
+        return np.asarray(1 / (1 - np.clip(nearer, -1, 0.6)) ** 2)
 
     def dimmed(self, factor: float) -> Light:
         """The same light, ``factor`` times as bright."""
@@ -200,4 +200,4 @@ def _black_body(kelvins: float) -> Array:
         y = 3.0817580 * x**3 - 5.87338670 * x**2 + 3.75112997 * x - 0.37001483
     xyz = np.array([x / y, 1.0, (1 - x - y) / y])
     matrix = np.array([[3.2406, -1.5372, -0.4986], [-0.9689, 1.8758, 0.0415], [0.0557, -0.2040, 1.0570]])
-    return np.maximum(matrix @ xyz, 0.01)
+    return np.asarray(np.maximum(matrix @ xyz, 0.01))

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from benchmarks.scenes.geometry import Part
-from benchmarks.scenes.primitives import Array, Cone, Ellipsoid, Superquadric, rotation, vector
+from benchmarks.scenes.primitives import Array, Cone, Ellipsoid, Point, Superquadric, rotation, vector
 
 Recipe = tuple[list[Part], tuple[str, ...], tuple[str, ...]]
 SKIN, HAIR, DRESS, DARK, LIP, LEGS, WHITE = range(7)
 KINDS = ("skin", "hair", "cloth", "dark", "lip", "cloth", "white")
 
 
-def _ball(centre: Sequence[float], radii: Sequence[float], turn: Array | None = None) -> Ellipsoid:
+def _ball(centre: Point, radii: Point, turn: Array | None = None) -> Ellipsoid:
     return Ellipsoid(vector(*centre), vector(*radii), rotation() if turn is None else turn)
 
 
-def _limb(start: Sequence[float], end: Sequence[float], first: float, last: float) -> Cone:
+def _limb(start: Point, end: Point, first: float, last: float) -> Cone:
     return Cone(vector(*start), vector(*end), first, last)
 
 

@@ -5,13 +5,18 @@ Camera space everywhere: x to the right, y up, z to the viewer; the frame spans 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float32]
+Array = NDArray[Any]
+"""Planes and vectors: float32, except where numpy widens a scalar step in between."""
+
+Point = Sequence[float] | Array
+"""Three coordinates."""
 
 MISS = np.float32(-10.0)
 """Depth where a ray hits nothing: behind everything."""
@@ -57,7 +62,7 @@ def rotation(yaw: float = 0.0, pitch: float = 0.0, roll: float = 0.0) -> Array:
     about_y = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
     about_x = np.array([[1, 0, 0], [0, cp, -sp], [0, sp, cp]])
     about_z = np.array([[cr, -sr, 0], [sr, cr, 0], [0, 0, 1]])
-    return (about_y @ about_x @ about_z).astype(np.float32)
+    return np.asarray(about_y @ about_x @ about_z, np.float32)
 
 
 def _wrap(x: Array, y: Array, z: Array, axis: Array) -> tuple[Array, Array]:

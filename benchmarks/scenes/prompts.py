@@ -56,7 +56,8 @@ class Prompt:
 
 def terms_in(text: str) -> tuple[str, ...]:
     """The terms that a text says, longest phrases first, at most one of each group."""
-    rest, found = text.lower(), {}
+    rest = text.lower()
+    found: dict[str, str] = {}
     phrases = [(phrase.lower(), term) for term in TERMS.values() for phrase in term.phrases]
     for phrase, term in sorted(phrases, key=lambda pair: -len(pair[0])):
         trimmed = re.sub(rf"\b{re.escape(phrase)}\b", "|", rest)
@@ -101,7 +102,7 @@ def recipe_for(terms: Iterable[str]) -> Recipe:
     side = next((term.name for term in chosen if term.group == "direction"), None)
     if side is not None:
         least, most = recipe.fill
-        recipe = replace(recipe, directions=(side,), fill=(min(least, 0.3), min(most, 0.4)))
+        recipe = replace(recipe, directions=(side,), fill=(min(least, 0.2), min(most, 0.3)))
     return recipe
 
 
@@ -177,7 +178,7 @@ def _lamps(rng: np.random.Generator, recipe: Recipe, side: str) -> list[Light]:
 def _aim(rng: np.random.Generator, side: str, elevation: Range) -> tuple[float, float]:
     """Azimuth and elevation in degrees of a key light from a side."""
     if side in ("left", "right"):
-        turn = rng.uniform(65, 105)
+        turn = rng.uniform(70, 108)
         return (-turn if side == "left" else turn), min(rng.uniform(*elevation), 38)
     if side == "top":
         return rng.uniform(-40, 40), rng.uniform(45, 78)

@@ -78,4 +78,4 @@ def draw_scene(rng: np.random.Generator, size: int, split: str = "train") -> Sce
 
 def over(front: Array, matte: Array, behind: Array) -> Array:
     """Composite linear pictures ``[H, W, 3]``: ``matte`` ``[H, W]`` of ``front``, the rest ``behind``."""
-    return behind + (front - behind) * matte[..., None]
+    return np.asarray(behind + (front - behind) * matte[..., None])

@@ -57,7 +57,7 @@ class Shader:
         near = max(float(halfway @ direction), 0.1) ** 2
         shine = np.minimum(square / (4 * peak * peak * max(near, 0.1) * (rough + np.float32(0.5))), 12)
         colour = self._diffuse + self._gloss * shine[..., None]
-        return colour * passed[..., None] * light.radiance
+        return np.asarray(colour * passed[..., None] * light.radiance)
 
     def _ambient(self, light: Hemisphere) -> Array:
         sky, ground = np.array(light.sky, np.float32), np.array(light.ground, np.float32)
@@ -67,7 +67,7 @@ class Shader:
         rim = (1 - np.clip(normal[..., 2], 0, 1)) ** 5 * (1 - self._roughness)
         shine = self._gloss * (1 - 0.5 * self._roughness[..., None]) + 0.5 * rim[..., None]
         around = self._diffuse * (ground + (sky - ground) * up) + shine * (ground + (sky - ground) * mirrored)
-        return around * self._open[..., None]
+        return np.asarray(around * self._open[..., None])
 
     def unshadowed(self, light: Light) -> Array:
         """Share 0..1 of the light that reaches each pixel past the subject itself.

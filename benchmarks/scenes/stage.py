@@ -56,7 +56,7 @@ class Stage:
     def rectangle(self, left: float, right: float, bottom: float, top: float, soft: float = 0.02) -> Array:
         """Coverage of a rectangle with soft edges."""
         across_ = np.clip(np.minimum(self.x - left, right - self.x) / soft + 0.5, 0, 1)
-        return across_ * np.clip(np.minimum(self.y - bottom, top - self.y) / soft + 0.5, 0, 1)
+        return np.asarray(across_ * np.clip(np.minimum(self.y - bottom, top - self.y) / soft + 0.5, 0, 1))
 
     def towards(self, least: float, most: float) -> tuple[float, float]:
         """A random point on the lit side, ``least``..``most`` from the middle."""
@@ -83,7 +83,7 @@ def floored(stage: Stage, picture: Array, paint: Array, horizon: float) -> Array
     stage.floor = below.astype(np.float32)
     grain = stage.pattern("streaky", 0.5, 3) * 0.3 + 0.85
     ground = lit(stage, paint * grain[..., None], 0.35)
-    return picture + (ground - picture) * below[..., None]
+    return np.asarray(picture + (ground - picture) * below[..., None])
 
 
 def blurred(picture: Array, radius: int) -> Array:

@@ -11,7 +11,7 @@ import numpy as np
 from benchmarks.scenes.geometry import Part, fit
 from benchmarks.scenes.materials import Material, draw_material
 from benchmarks.scenes.people import bust, figure
-from benchmarks.scenes.primitives import Array, Cone, Ellipsoid, Lathe, Solid, Superquadric, rotation, vector
+from benchmarks.scenes.primitives import Array, Cone, Ellipsoid, Lathe, Point, Solid, Superquadric, rotation, vector
 
 Random = np.random.Generator
 
@@ -47,32 +47,34 @@ def draw_subject(rng: Random) -> Subject:
         box = (-half, half, -rng.uniform(1.2, 2.2), top)
         middle = rng.normal(0, 0.08)
     else:
-        half = rng.uniform(0.6, 0.95)
+        half = rng.uniform(0.75, 1.0)
         box, middle = (-half, half, -rng.uniform(0.75, 0.98), rng.uniform(0.65, 0.98)), rng.normal(0, 0.08)
     box = (box[0] + middle, box[1] + middle, box[2], box[3])
     parts = fit(plan.parts, turn, box)
     return Subject(parts, [draw_material(rng, kind) for kind in plan.kinds], str(rng.choice(plan.words)), not plan.bust)
 
 
-def _round(centre: Sequence[float], radii: Sequence[float], turn: Array | None = None) -> Ellipsoid:
+def _round(centre: Point, radii: Point, turn: Array | None = None) -> Ellipsoid:
     return Ellipsoid(vector(*centre), vector(*radii), rotation() if turn is None else turn)
 
 
-def _block(centre: Sequence[float], radii: Sequence[float], turn: Array | None = None, m: float = 8.0) -> Superquadric:
+def _block(centre: Point, radii: Point, turn: Array | None = None, m: float = 8.0) -> Superquadric:
     return Superquadric(vector(*centre), vector(*radii), rotation() if turn is None else turn, m, m)
 
 
-def _rod(start: Sequence[float], end: Sequence[float], first: float, last: float | None = None) -> Cone:
+def _rod(start: Point, end: Point, first: float, last: float | None = None) -> Cone:
     return Cone(vector(*start), vector(*end), first, first if last is None else last)
 
 
-def _profile(rng: Random, knots: Sequence[tuple[float, float, float]]) -> Array:
-    """A smooth profile of 48 radii through ``(height 0..1, least, most)``, closed at both ends."""
+def _profile(rng: Random, knots: Sequence[tuple[float, float, float]], lid: bool = True) -> Array:
+    """A smooth profile of 48 radii through ``(height 0..1, least, most)``, closed below and, with a lid, above."""
     places, radii = [knot[0] for knot in knots], [rng.uniform(knot[1], knot[2]) for knot in knots]
     fine = np.linspace(0, 1, 48)
     line = np.interp(fine, places, radii)
     smooth = np.convolve(np.pad(line, 4, mode="edge"), np.hanning(11)[1:-1] / np.hanning(11).sum(), "valid")
-    smooth[[0, -1]] = 0.02
+    smooth[0] = 0.02
+    if lid:
+        smooth[-1] = 0.02
     return smooth.astype(np.float32)
 
 
@@ -89,7 +91,7 @@ def _vessel(rng: Random) -> Plan:
     }  # fmt: skip
     words = str(rng.choice(list(shapes)))
     wall = rng.uniform(0.07, 0.1) if words in ("a vase", "a jug") else 0.0
-    body = Lathe(vector(0, 0, 0), rotation(), _profile(rng, shapes[words]), 1.0, wall)
+    body = Lathe(vector(0, 0, 0), rotation(), _profile(rng, shapes[words], wall == 0), 1.0, wall)
     parts = [Part(body, 0)]
     if words == "a jug" or (words == "a vase" and rng.random() < 0.3):
         parts += [Part(rod, 0, 0.05) for rod in _handle(0.45, 0.5, 0.07)]
@@ -105,7 +107,7 @@ def _handle(x: float, half: float, thick: float) -> list[Cone]:
 
 
 def _mug(rng: Random) -> Plan:
-    profile = _profile(rng, [(0, 0.55, 0.65), (0.5, 0.6, 0.75), (1, 0.6, 0.75)])
+    profile = _profile(rng, [(0, 0.55, 0.65), (0.5, 0.6, 0.75), (1, 0.6, 0.75)], lid=False)
     body = Lathe(vector(0, 0, 0), rotation(), profile, rng.uniform(0.6, 0.85), 0.09)
     parts = [Part(body, 0), *(Part(rod, 0, 0.04) for rod in _handle(0.62, 0.4, 0.08))]
     return Plan(parts, ("ceramic",), ("a mug", "a cup"), yaw=1.2, pitch=0.5)
@@ -129,7 +131,7 @@ def _stems(rng: Random, root: tuple[float, float, float], material: int) -> list
 
 
 def _plant(rng: Random) -> Plan:
-    profile = _profile(rng, [(0, 0.3, 0.4), (0.8, 0.4, 0.55), (1, 0.45, 0.6)])
+    profile = _profile(rng, [(0, 0.3, 0.4), (0.8, 0.4, 0.55), (1, 0.45, 0.6)], lid=False)
     pot = Lathe(vector(0, -0.4, 0), rotation(), profile, 0.45, 0.08)
     return Plan([Part(pot, 0), *_stems(rng, (0, 0, 0), 1)], (str(rng.choice(["ceramic", "stone"])), "leaf", "plastic"),
                 ("a plant in a pot", "a house plant", "flowers in a pot"))  # fmt: skip
@@ -217,8 +219,8 @@ def _toy(rng: Random) -> Plan:
     """Anything: a cluster of random solids that melt into each other."""
     parts: list[Part] = []
     for _ in range(int(rng.integers(2, 7))):
-        centre, turn = rng.normal(0, 0.42, 3), rotation(*rng.uniform(0, 3, 3))
-        radii, shape = rng.uniform(0.2, 0.6, 3), rng.random()
+        centre, turn = rng.normal(0, 0.3, 3), rotation(*rng.uniform(0, 3, 3))
+        radii, shape = rng.uniform(0.3, 0.65, 3), rng.random()
         solid: Solid = _round(centre, radii, turn)
         if shape < 0.35:
             solid = Superquadric(vector(*centre), vector(*radii), turn, rng.uniform(2, 10), rng.uniform(2.5, 10))

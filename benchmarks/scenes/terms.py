@@ -29,7 +29,7 @@ class Recipe:
     kelvins: Range = (4500, 7500)
     hues: tuple[Range, ...] = ()
     fill_kelvins: Range = (5000, 9000)
-    fill: Range = (0.1, 0.26)
+    fill: Range = (0.08, 0.22)
     softness: Range = (0.05, 0.45)
     distance: Range = (2.0, 3.5)
     elevation: Range = (0, 30)

@@ -28,7 +28,7 @@ def noise(rng: np.random.Generator, side: int, slope: float, stretch: float = 1.
     white = rng.standard_normal((side, side // 2 + 1)) + 1j * rng.standard_normal((side, side // 2 + 1))
     field = np.fft.irfft2(white / frequency**slope, s=(side, side))
     field = (field - field.mean()) / (field.std() + 1e-9)
-    return np.clip(0.5 + field / 5, 0, 1).astype(np.float32)
+    return np.asarray(np.clip(0.5 + field / 5, 0, 1), np.float32)
 
 
 def sample(tile: Array, u: Array, v: Array) -> Array:
@@ -41,7 +41,7 @@ def sample(tile: Array, u: Array, v: Array) -> Array:
     flat = tile.ravel()
     bottom = flat[row + column] * (1 - fx) + flat[row + right] * fx
     top = flat[up + column] * (1 - fx) + flat[up + right] * fx
-    return bottom * (1 - fy) + top * fy
+    return np.asarray(bottom * (1 - fy) + top * fy)
 
 
 @lru_cache(maxsize=1024)
@@ -77,7 +77,7 @@ def _folded(rng: np.random.Generator) -> Array:
 def _marbled(rng: np.random.Generator) -> Array:
     warp = noise(rng, TILE, 1.8)
     across = np.arange(TILE, dtype=np.float32)[None] / TILE
-    return (0.5 + 0.5 * np.sin(2 * np.pi * (rng.integers(2, 6) * across + 5 * warp))).astype(np.float32)
+    return np.asarray(0.5 + 0.5 * np.sin(2 * np.pi * (rng.integers(2, 6) * across + 5 * warp)), np.float32)
 
 
 def _checked(rng: np.random.Generator) -> Array:
@@ -97,7 +97,7 @@ def _striped(rng: np.random.Generator) -> Array:
 
 def _plaid(rng: np.random.Generator) -> Array:
     field = 0.5 * (_striped(rng) + np.ascontiguousarray(_striped(rng).T))
-    return field.astype(np.float32)
+    return np.asarray(field, np.float32)
 
 
 def _dotted(rng: np.random.Generator) -> Array:
