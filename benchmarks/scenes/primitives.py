@@ -253,7 +253,8 @@ class Lathe:
         x, y = x - self.centre[0], y - self.centre[1]
         flat = [self.turn[0, k] * x + self.turn[1, k] * y for k in range(3)]
         ray, steps = self.turn[2], 48 if self.wall > 0 else 20
-        reach = np.float32(np.hypot(self.profile.max(), self.half * abs(ray[1])) * 1.02)
+        level = np.sqrt(max(1 - ray[1] ** 2, 0))
+        reach = np.float32((self.profile.max() * level + self.half * abs(ray[1])) * 1.01)
         near = np.full(flat[0].shape, reach, np.float32)
         found = np.zeros(near.shape, bool)
         for step in range(1, steps + 1):

@@ -15,6 +15,9 @@ from benchmarks.scenes.terms import TERMS, Range, Recipe, names
 ORDER = ("scene", "type", "temperature", "intensity", "direction")
 """Groups in the order in which their recipes override each other."""
 
+UNCOLOURED = ("window", "natural", "gothic", "light and shadow", "window shadow", "studio")
+"""Scenes that may be warm or cool; the others' names say a colour."""
+
 OVERHEAD = ("window", "sunset sea", "golden hour", "natural", "sunlight")
 """Terms whose light seldom comes from below, though it may be asked for."""
 
@@ -75,7 +78,8 @@ def draw_terms(rng: np.random.Generator) -> tuple[str, ...]:
         chosen.append(str(rng.choice(names("scene"))))
     if rng.random() < (0.1 if scene else 0.55):
         chosen.append(str(rng.choice(names("type"))))
-    if rng.random() < (0.12 if scene else 0.6):
+    warmth = 0.6 if not scene else 0.2 if chosen[0] in UNCOLOURED else 0.0
+    if rng.random() < warmth:
         chosen.append(str(rng.choice(names("temperature"))))
     if rng.random() < (0.15 if scene else 0.4):
         chosen.append(str(rng.choice(names("intensity"))))
@@ -118,7 +122,11 @@ def draw_lighting(rng: np.random.Generator, terms: Sequence[str] | None = None) 
     power = sum(lamp.intensity for lamp in lamps)
     lights: list[Light | Hemisphere] = [lamp.dimmed((1 - share) / power) for lamp in lamps]
     lights.append(_surroundings(rng, recipe, share, lamps))
-    return Lighting(tuple(lights), chosen, str(rng.choice(recipe.backdrops)), rng.uniform(*recipe.level))
+    level = rng.uniform(*recipe.level)
+    if side == "back":
+        # Against the light the subject stays dark; exposed for, the background and every rim would burn out.
+        level *= 0.65
+    return Lighting(tuple(lights), chosen, str(rng.choice(recipe.backdrops)), level)
 
 
 def lighting_for(text: str, rng: np.random.Generator) -> Lighting:

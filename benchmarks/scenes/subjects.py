@@ -41,7 +41,9 @@ def draw_subject(rng: Random) -> Subject:
     makers, weights = zip(*MAKERS, strict=True)
     maker: Callable[[Random], Plan] = makers[int(rng.choice(len(makers), p=np.array(weights) / sum(weights)))]
     plan = maker(rng)
-    turn = rotation(rng.uniform(-plan.yaw, plan.yaw), rng.uniform(0, plan.pitch), rng.normal(0, 0.04))
+    yaw, pitch, roll = rng.uniform(-plan.yaw, plan.yaw), rng.uniform(0, plan.pitch), rng.normal(0, 0.04)
+    # The thing turns on its floor, then the camera looks down at it.
+    turn = rotation(0, pitch, roll) @ rotation(yaw)
     if plan.bust:
         half, top = rng.uniform(0.75, 1.15), rng.uniform(0.6, 0.95)
         box = (-half, half, -rng.uniform(1.2, 2.2), top)
