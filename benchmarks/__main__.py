@@ -38,6 +38,14 @@ def build_parser() -> argparse.ArgumentParser:
     photograph.add_argument("options", nargs="*", help="further options of iclight relight, behind --")
     photograph.set_defaults(run=_photograph)
 
+    scenes = commands.add_parser("scenes", help="a contact sheet of the synthetic scenes")
+    scenes.add_argument("--out", type=Path, required=True, help="PNG file to write")
+    scenes.add_argument("--count", type=int, default=24, help="rows")
+    scenes.add_argument("--size", type=int, default=128, help="pixels of a picture")
+    scenes.add_argument("--seed", type=int, default=0, help="of the first row")
+    scenes.add_argument("--split", choices=("train", "test"), default="test")
+    scenes.set_defaults(run=_scenes)
+
     side = commands.add_parser("side", help="what `pipeline` starts: one side, once, in this process")
     side.add_argument("side", choices=SIDES)
     side.add_argument("experiment", type=json.loads)
@@ -105,6 +113,14 @@ def _photograph(options: argparse.Namespace) -> int:
     (options.out / "result.json").write_text(json.dumps(result, indent=1) + "\n")
     print("seconds:", ", ".join(f"{stage} {value:.1f}" for stage, value in result["command"]["timings"].items()))
     print(f"peak memory: {result['command']['peak_memory'] / 2**30:.2f} GiB; result: {result['result']}")
+    return 0
+
+
+def _scenes(options: argparse.Namespace) -> int:
+    from benchmarks.scenes.sheet import write_sheet
+
+    write_sheet(options.out, options.count, options.size, options.seed, options.split)
+    print(f"{options.count} scenes: {options.out}")
     return 0
 
 
