@@ -118,8 +118,8 @@ class TestReaderThatHasGone:
     def test_it_gets_no_complaint(self, words: tuple[str, ...], buffers: str, folder: Path) -> None:
         status, complaint = self.unread(words, buffers, folder)
         assert complaint == ""
-        # argparse itself passes over an unbuffered help that nobody reads.
-        assert status == (0 if buffers == "none" and words == ("--help",) else 1)
+        # Some versions of argparse pass over an unbuffered help that nobody reads.
+        assert status in ((0, 1) if buffers == "none" and words == ("--help",) else (1,))
 
     @pytest.mark.parametrize("buffers", ["usual", "none"])
     def test_a_failure_keeps_its_sentence_and_status(self, buffers: str, folder: Path) -> None:
