@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
+import threading
 from typing import TYPE_CHECKING, Any
 
 from iclight_local.errors import ICLightError, OutOfMemory, Unsupported, WeightsError
@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _log = logging.getLogger(__name__)
+
+NOTICE_AFTER_S = 4.0
+"""Seconds of importing rembg after which the user is told why nothing happens."""
+COMPILING = "rembg compiles its matting code, once after an installation; that takes about a minute"
 
 
 def load_session(kind: str, path: Path) -> Any:
@@ -62,14 +66,17 @@ def failure(error: Exception, kind: type[ICLightError], sentence: str) -> ICLigh
 
 
 def _session_class(kind: str) -> Any:
-    if "rembg" not in sys.modules:
-        _log.info("loading rembg; the first time after an installation it compiles for about a minute")
+    patience = threading.Timer(NOTICE_AFTER_S, _log.info, [COMPILING])
+    patience.daemon = True
+    patience.start()
     try:
         import onnxruntime  # noqa: F401  (without it, importing rembg ends the process)
         import rembg
         import rembg.sessions
     except ImportError as error:
         raise Unsupported(f"rembg cannot be loaded ({error}): pip install 'rembg[cpu]', or give --matte.") from error
+    finally:
+        patience.cancel()
     classes = {found.name(): found for found in rembg.sessions.sessions_class}
     if kind not in classes:
         raise Unsupported(f"rembg {rembg.__version__} does not know '{kind}': pip install --upgrade rembg.")
