@@ -40,7 +40,7 @@ class Parser(argparse.ArgumentParser):
             raise UsageError(f"There is no {what.lower()} {word}: {hint}")
         missing = re.match(r"the following arguments are required: (\S+)$", message)
         if missing is not None:
-            raise UsageError(f"{self.prog} needs a {missing.group(1)}: {self.prog} --help shows what it takes.")
+            raise UsageError(f"{self.prog} lacks its {missing.group(1)}: {self.prog} --help shows what it takes.")
         raise UsageError(f"{message[0].upper()}{message[1:]}: {self.prog} --help lists what it takes.")
 
     def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
