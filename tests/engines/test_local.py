@@ -8,12 +8,12 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from PIL import ExifTags, Image
 
 from iclight_local.engines.local import LocalEngine
@@ -164,7 +164,7 @@ class TestRecord:
             "highres": {"width": 128, "height": 128, "steps": 3, "of": 6},
         }
         assert record["engine"] == {"name": "local", "device": "cpu", "dtype": "fp32", "vae_dtype": "fp32"}
-        assert record["versions"]["torch"] == torch.__version__
+        assert record["versions"]["torch"] == metadata.version("torch")
         assert [image.size for image in result.images] == [(128, 128)] * 2
         assert result.record_of(1) == {**record, "image": 1}
 
