@@ -12,6 +12,8 @@ from iclight_local.cli.parser import Parser
 from iclight_local.imaging.metadata import read_record
 from iclight_local.plan import SET_BY_NORMALS
 from iclight_local.request import Knobs, OutputOptions
+from iclight_local.segmenters.catalogue import DEFAULT as DEFAULT_SEGMENTER
+from iclight_local.store.bundles import DEFAULT as DEFAULT_BUNDLE
 
 SUMMARY = "Show how a result was made: request, seed, weights and versions."
 
@@ -37,7 +39,8 @@ def run(parsed: argparse.Namespace) -> int:
 def replay_command(record: dict[str, Any]) -> str:
     """The command line that makes the picture again from its subject.
 
-    BACKGROUND and MATTE stand for pictures whose names the record does not keep.
+    BACKGROUND and MATTE stand for pictures whose names the record does not keep; of weights and a segmenter
+    of one's own it knows the names alone, not the folders.
     """
     knobs, subject = _table(record, "request"), _table(record, "subject")
     normals = record.get("kind") == "normals"
@@ -54,6 +57,11 @@ def replay_command(record: dict[str, Any]) -> str:
         flag, text = "--" + name.replace("_", "-"), str(value)
         # What begins with a dash would be taken for an option.
         words += [flag] if value is True else [f"{flag}={text}"] if text.startswith("-") else [flag, text]
+    bundle = _table(record, "weights").get("bundle", DEFAULT_BUNDLE)
+    if bundle != DEFAULT_BUNDLE:
+        words += ["--weights", str(bundle)]
+    if subject.get("matte") not in (None, "given", "alpha", DEFAULT_SEGMENTER):
+        words += ["--segmenter", str(subject["matte"])]
     return shlex.join(words)
 
 

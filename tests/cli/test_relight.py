@@ -114,7 +114,7 @@ class TestFormats:
         assert "  prompt: Abend — 夕方" in lines
         assert (
             lines[-1]
-            == "again: iclight relight subject.png --prompt 'Abend — 夕方' --model fc --steps 25 --cfg 2.0 --seed 3"
+            == "again: iclight relight subject.png --prompt 'Abend — 夕方' --model fc --steps 25 --cfg 2.0 --seed 3 --segmenter fake"
         )
 
     def test_quality(self, iclight: Command, folder: Path, fake: FakeEngine) -> None:
@@ -297,3 +297,10 @@ class TestSettings:
         told = iclight("relight", SUBJECT, "-o", "out.png", *SMALL, "--json").json
         assert told["record"]["weights"]["bundle"] == "sd15"
         assert iclight("relight", SUBJECT, "-o", "two.png", *SMALL, "--weights", "sd15").status == 0
+
+
+def test_the_replay_names_weights_and_segmenters_other_than_the_usual() -> None:
+    usual = {"subject": {"name": "a.png", "matte": "birefnet-general-lite"}, "weights": {"bundle": "sd15"}}
+    assert replay_command(usual) == "iclight relight a.png"
+    other = {"subject": {"name": "a.png", "matte": "u2net"}, "weights": {"bundle": "mine"}}
+    assert replay_command(other) == "iclight relight a.png --weights mine --segmenter u2net"
