@@ -41,10 +41,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         # Whoever read the output has gone and needs no sentence.
         return 1
+    except OSError as error:
+        return _failed(EngineError(_refused(error)), as_json)
     except Exception as error:
+        # The last edge: whatever happened, a user gets a sentence and no traceback.
         if os.environ.get("ICLIGHT_DEBUG"):
             raise
         return _failed(EngineError(_unexpected(error)), as_json)
+
+
+def _refused(error: OSError) -> str:
+    """What the system refused, as a full disk behind the output does."""
+    where = f" ({error.filename})" if error.filename is not None else ""
+    return f"The system refused to go on: {error.strerror}{where}."
 
 
 def _unexpected(error: Exception) -> str:

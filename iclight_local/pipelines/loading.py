@@ -135,6 +135,7 @@ def loading_errors(base: str) -> Iterator[None]:
     except (MemoryError, torch.OutOfMemoryError) as error:
         raise OutOfMemory(f"The weights in {base} do not fit into memory.") from error
     except Exception as error:
+        # A foreign edge: damaged files raise nearly anything, and the tokenizers library bare Exception.
         detail = str(error).strip().splitlines()
         reason = f"{type(error).__name__}: {detail[0]}" if detail else type(error).__name__
         raise WeightsError(

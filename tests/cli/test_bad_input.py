@@ -255,13 +255,21 @@ def test_a_file_that_appears_during_the_work_stays_and_stops_all(
     assert (folder / "out_1.png").read_bytes() == b"mine"
 
 
-def test_a_full_disk_behind_the_output(folder: Path) -> None:
+@pytest.mark.parametrize(
+    ("buffers", "sentence"),
+    [
+        ("", "The output could not be written (No space left on device)."),
+        ("1", "The system refused to go on: No space left on device."),
+    ],
+)
+def test_a_full_disk_behind_the_output(buffers: str, sentence: str, folder: Path) -> None:
+    env = environment(PYTHONUNBUFFERED=buffers)
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
-            arguments("weights", "list"), stdout=full, stderr=subprocess.PIPE, text=True, env=environment(), check=False
+            arguments("weights", "list"), stdout=full, stderr=subprocess.PIPE, text=True, env=env, check=False
         )
     assert done.returncode == 1
-    assert done.stderr == "iclight: The output could not be written (No space left on device).\n"
+    assert done.stderr == f"iclight: {sentence}\n"
 
 
 def test_ctrl_c_in_the_middle(folder: Path) -> None:
