@@ -57,13 +57,20 @@ def write_results(files: Mapping[Path, Image.Image], result: RelightResult, opti
         options: the quality.
         **how: ``output_format``, ``overwrite``.
     """
+    exif = result.exif
+    try:
+        check_record(how["output_format"], result.record_of(0), exif)
+    except InvalidRequest:
+        # Found only now, behind the work: the picture and its record matter more than the source's EXIF.
+        _tell("iclight: warning: The source's EXIF is too long beside the record and was left out.")
+        exif = None
     encoded = {
         path: encode(
             picture,
             output_format=how["output_format"],
             quality=options.output_quality,
             record=result.record_of(index),
-            exif=result.exif,
+            exif=exif,
         )
         for index, (path, picture) in enumerate(files.items())
     }

@@ -302,3 +302,13 @@ def test_the_replay_names_weights_and_segmenters_other_than_the_usual() -> None:
     assert replay_command(usual) == "iclight relight a.png"
     other = {"subject": {"name": "a.png", "matte": "u2net"}, "weights": {"bundle": "mine"}}
     assert replay_command(other) == "iclight relight a.png --weights mine --segmenter u2net"
+
+
+def test_exif_that_has_no_room_is_left_out_and_the_picture_kept(iclight: Command, folder: Path) -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Artist] = "x" * 64000
+    Image.open(SUBJECT).convert("RGB").save("photo.jpg", exif=exif.tobytes())
+    answer = iclight("relight", "photo.jpg", "-o", "out.jpg", "--matte", MATTE, "--weights", BUNDLE, *SMALL)
+    assert answer.status == 0
+    assert "EXIF is too long beside the record and was left out" in answer.err
+    assert iclight("inspect", "out.jpg", "--json").json["seed"] == 5
