@@ -5,7 +5,7 @@ from benchmarks.scenes.lights import SIDES, Gobo, Hemisphere, Light, Lights, Tru
 from benchmarks.scenes.measure import angle_error, light_gradient, warmth
 from benchmarks.scenes.prompts import Lighting, Prompt, draw_lighting, lighting_for, sample_prompt, terms_in
 from benchmarks.scenes.render import Scene, draw_scene, over
-from benchmarks.scenes.samples import Sample, expose, on_grey, sample, stream
+from benchmarks.scenes.samples import Sample, expose, lit_again, on_grey, sample, stream
 from benchmarks.scenes.terms import TERMS, Recipe, Term
 from benchmarks.scenes.tone import from_srgb, to_bytes, to_srgb, tone_map, untone
 
@@ -35,6 +35,7 @@ __all__ = [
     "kelvin",
     "light_gradient",
     "lighting_for",
+    "lit_again",
     "neon",
     "on_grey",
     "over",

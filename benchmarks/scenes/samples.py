@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,28 +90,35 @@ def sample(seed: int, size: int, split: str = "train") -> Sample:
     """The sample of a seed, ``size`` x ``size`` pixels; the same on every call."""
     rng = stream(seed, split)
     scene = draw_scene(rng, size, split)
+    lit = _light(rng, scene, split)
+    original = _input(rng, scene, split)
+    return Sample(seed=seed, split=split, scene=scene, input=original, foreground=on_grey(original, scene.matte), **lit)
+
+
+def lit_again(first: Sample, number: int) -> Sample:
+    """The same subject, photographed the same way, under the ``number``-th (1, 2, ...) other lighting."""
+    rng = np.random.default_rng([first.seed, SPLITS[first.split], number])
+    return replace(first, **_light(rng, first.scene, first.split))
+
+
+def _light(rng: np.random.Generator, scene: Scene, split: str) -> dict[str, Any]:
+    """Everything about a sample that its lighting decides."""
     lighting = draw_lighting(rng)
     name = lighting.term("scene")
-    backdrop = draw_background(lighting.backdrop, rng, lighting.lights, size, name, split)
+    backdrop = draw_background(lighting.backdrop, rng, lighting.lights, scene.size, name, split)
     front = scene.relight(lighting.lights)
     exposure = expose(front, scene, lighting.level)
     ground = backdrop.radiance * (1 - cast_shadow(scene, backdrop))[..., None]
     prompt = sample_prompt(rng, lighting, backdrop, scene.words)
-    original = _input(rng, scene, split)
-    return Sample(
-        seed=seed,
-        split=split,
-        scene=scene,
-        input=original,
-        foreground=on_grey(original, scene.matte),
-        target=to_bytes(tone_map(over(front, scene.matte, ground), exposure)),
-        background=to_bytes(tone_map(backdrop.radiance, exposure)),
-        prompt=prompt,
-        ramp=prompt.direction if prompt.direction in SIDES else "none",
-        lighting=lighting,
-        exposure=exposure,
-        backdrop=backdrop,
-    )
+    return {
+        "target": to_bytes(tone_map(over(front, scene.matte, ground), exposure)),
+        "background": to_bytes(tone_map(backdrop.radiance, exposure)),
+        "prompt": prompt,
+        "ramp": prompt.direction if prompt.direction in SIDES else "none",
+        "lighting": lighting,
+        "exposure": exposure,
+        "backdrop": backdrop,
+    }
 
 
 def expose(front: Array, scene: Scene, level: float) -> float:
