@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.mini.trial import SECTIONS, Trial
 from benchmarks.sides import SIDES, Experiment
 
 
@@ -46,6 +47,10 @@ def build_parser() -> argparse.ArgumentParser:
     scenes.add_argument("--split", choices=("train", "test"), default="test")
     scenes.set_defaults(run=_scenes)
 
+    mini = commands.add_parser("mini", help="what a bundle can do, on scenes whose light is known")
+    _add_mini_options(mini)
+    mini.set_defaults(run=_mini)
+
     side = commands.add_parser("side", help="what `pipeline` starts: one side, once, in this process")
     side.add_argument("side", choices=SIDES)
     side.add_argument("experiment", type=json.loads)
@@ -71,6 +76,30 @@ def _add_pipeline_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dtype", choices=("float32", "bfloat16", "float16"), default=default.dtype)
     parser.add_argument("--threads", type=int, default=default.threads)
     parser.add_argument("--foreground", default=default.foreground, help="a picture on grey 127")
+
+
+def _add_mini_options(parser: argparse.ArgumentParser) -> None:
+    default = Trial(bundle=None)
+    who = parser.add_mutually_exclusive_group(required=True)
+    who.add_argument("--bundle", help="folder with base/ and the offsets of fc and fbc")
+    who.add_argument("--truth", action="store_true", help="true renders in the bundle's place: what can be reached")
+    parser.add_argument("--out", type=Path, required=True, help="JSON file; written after each section")
+    parser.add_argument("--sheet", type=Path, help="PNG file to write the contact sheet to")
+    parser.add_argument("--only", default=",".join(SECTIONS), help="sections, separated by commas")
+    parser.add_argument("--scenes", type=int, default=default.scenes)
+    parser.add_argument("--first", type=int, default=default.first, help="seed of the first scene")
+    parser.add_argument("--size", type=int, default=default.size, help="pixels of the lowres pass")
+    parser.add_argument("--highres-scale", type=float, default=default.highres_scale)
+    parser.add_argument("--steps", type=int, default=default.steps)
+    parser.add_argument("--prompt", default=default.prompt, help="that goes with a light source")
+    parser.add_argument("--cfg", type=float, help="guidance of fc, else the pipeline's default")
+    parser.add_argument("--fbc-cfg", type=float, help="guidance of fbc, else the pipeline's default")
+    parser.add_argument("--batch", type=int, default=default.batch, help="pictures in one call")
+    parser.add_argument("--device", default=default.device)
+    parser.add_argument("--dtype", choices=("float32", "bfloat16", "float16"), default=default.dtype)
+    parser.add_argument("--threads", type=int, default=default.threads)
+    parser.add_argument("--photos", help="folder of further photographs for the autoencoder")
+    parser.add_argument("--segmenter", help="KIND:FILE or a name, else the bundle's ONNX file")
 
 
 def _size(text: str) -> tuple[int, int]:
@@ -121,6 +150,16 @@ def _scenes(options: argparse.Namespace) -> int:
 
     write_sheet(options.out, options.count, options.size, options.seed, options.split)
     print(f"{options.count} scenes: {options.out}")
+    return 0
+
+
+def _mini(options: argparse.Namespace) -> int:
+    from benchmarks.mini.report import run_sections, table
+
+    values = {name: value for name, value in vars(options).items() if name in Trial.__dataclass_fields__}
+    result = run_sections(Trial(**values), options.only.split(","), options.out, options.sheet)
+    print(table(result))
+    print(f"All values: {options.out}")
     return 0
 
 

@@ -7,6 +7,7 @@ original demos' results, so it is also a second opinion on the package's arithme
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -90,6 +91,12 @@ def load_unet(bundle: Path, model: str) -> ConditionedUNet:
     return unet.eval()
 
 
+def predicted(base: Path) -> str:
+    """What the UNet of ``base`` predicts, in diffusers' words; noise where the base does not say."""
+    path = base / "scheduler" / "scheduler_config.json"
+    return json.loads(path.read_text()).get("prediction_type", "epsilon") if path.is_file() else "epsilon"
+
+
 class PlainICLight:
     """Both passes of IC-Light on two stock pipelines that share their parts.
 
@@ -115,6 +122,7 @@ class PlainICLight:
             steps_offset=1,
             algorithm_type="sde-dpmsolver++",
             use_karras_sigmas=True,
+            prediction_type=predicted(base),
         )
         parts = {
             "vae": self.vae,

@@ -6,7 +6,7 @@ from typing import Any
 
 from iclight_local.engines.base import Engine
 from iclight_local.settings import Settings, load_settings
-from iclight_local.store.bundles import find_bundle
+from iclight_local.store.bundles import find_bundle, stand_in_notice
 
 
 def open_engine(**overrides: Any) -> Engine:
@@ -30,6 +30,7 @@ def open_engine(**overrides: Any) -> Engine:
 def engine_from(settings: Settings) -> Engine:
     """Open the engine of already read settings; raises as :func:`open_engine` does."""
     bundle = find_bundle(settings.weights, settings.home)
+    notice = stand_in_notice(settings.weights, bundle, settings.home)
     # Torch is imported here and not before: finding weights and reading settings do without it.
     from iclight_local.engines.local import LocalEngine, LocalOptions
 
@@ -42,5 +43,6 @@ def engine_from(settings: Settings) -> Engine:
             segmenter=settings.segmenter,
             allow_noncommercial=settings.allow_noncommercial,
             offline=settings.offline,
+            notices=() if notice is None else (notice,),
         )
     )

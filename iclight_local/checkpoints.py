@@ -15,8 +15,11 @@ from iclight_local.request import ModelName
 
 MAX_HEADER_BYTES = 100_000_000
 """Largest header the safetensors format allows."""
+SCHEDULER_CONFIG = "scheduler_config.json"
 COMPONENTS = ("unet", "vae", "text_encoder")
 """Folders of a base that hold weights."""
+PREDICTION_TYPES = ("epsilon", "v_prediction", "sample")
+"""What a UNet can be trained to predict: the noise (as the original is), the velocity, the latents."""
 _PICKLE_STARTS = (b"PK", b"\x80")
 _BYTES = {"F64": 8, "I64": 8, "U64": 8, "F32": 4, "I32": 4, "U32": 4, "F16": 2, "BF16": 2, "I16": 2, "U16": 2}
 
@@ -180,6 +183,35 @@ def check_base(base: Path) -> int:
         )
     _check_complete(base)
     return latent_channels
+
+
+def prediction_type(base: Path) -> str:
+    """What a base folder says that its UNet predicts; ``epsilon`` where it says nothing.
+
+    Raises:
+        WeightsError: its scheduler's config is damaged, or says something unknown.
+    """
+    path = base / "scheduler" / SCHEDULER_CONFIG
+    return checked_prediction_type(_read_table(path) if path.is_file() else {}, str(path))
+
+
+def checked_prediction_type(config: Mapping[str, Any], source: str) -> str:
+    """What the UNet predicts, by a scheduler's config; ``epsilon`` where it says nothing.
+
+    Args:
+        config: the config.
+        source: where it stands, for the sentence.
+
+    Raises:
+        WeightsError: the value is unknown.
+    """
+    found = config.get("prediction_type", "epsilon")
+    if found not in PREDICTION_TYPES:
+        raise WeightsError(
+            f"{source} says prediction_type {found!r}, but it must be one of {', '.join(PREDICTION_TYPES)}: "
+            "fetch or copy it again."
+        )
+    return str(found)
 
 
 def component_files(folder: Path) -> list[Path]:

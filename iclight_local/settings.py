@@ -10,9 +10,11 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from iclight_local.embedded import NAME as EMBEDDED
 from iclight_local.errors import InvalidRequest
 from iclight_local.request import expectation
 from iclight_local.segmenters.catalogue import DEFAULT as DEFAULT_SEGMENTER
+from iclight_local.store.bundles import DEFAULT as DEFAULT_BUNDLE
 
 PREFIX = "ICLIGHT_"
 CONFIG_FILE = "config.toml"
@@ -31,14 +33,16 @@ class Settings(BaseModel):
     weights: str | None = Field(
         None,
         description="Bundle of weights: a name or a folder.",
-        json_schema_extra={"default_text": "sd15"},
+        json_schema_extra={"default_text": f"{DEFAULT_BUNDLE}, else {EMBEDDED}"},
     )
     device: str = Field("auto", description="auto, cpu, mps, cuda or cuda:N.")
     precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
         "auto", description="auto is fp16 on CUDA and MPS and fp32 on the CPU."
     )
-    segmenter: str = Field(
-        DEFAULT_SEGMENTER, description="rembg model, or an ONNX file of one's own, that cuts the subject out."
+    segmenter: str | None = Field(
+        None,
+        description="mini, a rembg model, or an ONNX file of one's own, that cuts the subject out.",
+        json_schema_extra={"default_text": f"{DEFAULT_SEGMENTER}, else {EMBEDDED}"},
     )
     allow_noncommercial: bool = Field(False, description="Allow segmenters whose licence forbids commercial use.")
     offline: bool = Field(False, description="Fetch nothing at all, pictures by URL included.")

@@ -14,7 +14,7 @@ from iclight_local.cli import COMMANDS, command_summary
 from iclight_local.errors import ICLightError
 from iclight_local.fields import knob_fields, markdown_table
 from iclight_local.request import RelightRequest
-from iclight_local.segmenters.catalogue import DEFAULT, MODELS
+from iclight_local.segmenters.catalogue import DEFAULT, NAMED
 from iclight_local.settings import PREFIX, Settings
 
 README = Path(__file__).parent.parent / "README.md"
@@ -36,11 +36,11 @@ def settings() -> str:
 
 
 def segmenters() -> str:
-    """The rembg models that can be used, with their licences."""
+    """The segmentation models that can be asked for by name, with their licences."""
     rows = [
         f"| `{model.name}`{' (default)' if model.name == DEFAULT else ''} | {model.licence} | {model.commercial} "
         f"| {model.description} |"
-        for model in MODELS.values()
+        for model in NAMED.values()
     ]
     return "\n".join(["| model | licence | commercial use | what it is |", "|---|---|---|---|", *rows]) + "\n"
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import shutil
 import socket
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -50,7 +52,7 @@ def _has_cuda() -> bool:
 
 @pytest.fixture(autouse=True, scope="session")
 def homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Homes without weights, segmenters or settings; a test that wants some sets its own."""
+    """Homes without weights, segmenters or settings, and none in the package; a test that wants some sets its own."""
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith("ICLIGHT_") and name != "ICLIGHT_WEIGHTS_SD15"]:
             patch.delenv(name)
@@ -58,6 +60,7 @@ def homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.setenv("ICLIGHT_HOME", str(tmp_path_factory.mktemp("iclight_home")))
         patch.setenv("U2NET_HOME", str(tmp_path_factory.mktemp("u2net_home")))
         patch.setenv("REMBG_HOME", str(tmp_path_factory.mktemp("rembg_home")))
+        patch.setattr("iclight_local.embedded.PLACES", ())
         for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_HUB_DISABLE_TELEMETRY"):
             patch.setenv(name, "1")
         yield
@@ -78,6 +81,18 @@ def network(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     if request.node.get_closest_marker("network") is not None:
         for name, connect in _CONNECT.items():
             monkeypatch.setattr(socket.socket, name, connect)
+
+
+@pytest.fixture
+def mini(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An embedded bundle: random weights, and a segmenter that takes what is bright for the subject."""
+    from tests.segmenters.onnx_models import write_brightness_net
+
+    folder = tmp_path / "package" / "weights" / "mini"
+    shutil.copytree(Path(__file__).parent / "goldens" / "bundle", folder, copy_function=os.symlink)
+    write_brightness_net(folder / "segmenter.onnx")
+    monkeypatch.setattr("iclight_local.embedded.PLACES", (tmp_path / "nowhere", folder))
+    return folder
 
 
 # For each test anew, because importing rembg sets the number of threads that torch uses.

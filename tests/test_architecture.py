@@ -14,6 +14,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 LAYERS = {
     "__init__": 0,
     "errors": 0,
+    "embedded": 1,
     "request": 1,
     "fields": 2,
     "plan": 2,
@@ -32,6 +33,7 @@ HOMES = {
     "torch": {"pipelines"},
     "diffusers": {"pipelines"},
     "transformers": {"pipelines"},
+    "huggingface_hub": {"pipelines"},
     "safetensors": {"pipelines"},
     "rembg": {"segmenters"},
     "onnxruntime": {"segmenters"},

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from iclight_local.errors import InvalidRequest
-from iclight_local.segmenters.catalogue import DEFAULT
 from iclight_local.settings import Settings, load_settings
 
 
@@ -39,7 +38,7 @@ def config(home: Path, text: str) -> Path:
 def test_defaults(home: Path) -> None:
     assert load_settings(environ={}).home == Path.home() / ".iclight"
     assert load(home) == Settings(home=home)
-    assert (Settings().device, Settings().precision, Settings().segmenter) == ("auto", "auto", DEFAULT)
+    assert (Settings().device, Settings().precision, Settings().segmenter) == ("auto", "auto", None)
     assert (Settings().offline, Settings().allow_noncommercial, Settings().weights) == (False, False, None)
 
 

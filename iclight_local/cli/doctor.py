@@ -13,10 +13,13 @@ from iclight_local.cli.relight import SETTINGS
 from iclight_local.cli.weights import describe
 from iclight_local.engines.record import library_versions
 from iclight_local.errors import ICLightError
-from iclight_local.segmenters.catalogue import MODELS
-from iclight_local.segmenters.rembg_session import check_segmenter, find_model
+from iclight_local.segmenters.catalogue import DEFAULT as DEFAULT_SEGMENTER
+from iclight_local.segmenters.catalogue import NAMED
+from iclight_local.segmenters.choice import choose_segmenter
+from iclight_local.segmenters.rembg_session import check_segmenter, fetch_command, find_model
 from iclight_local.settings import Settings, load_settings
-from iclight_local.store.bundles import bundle_folder, find_bundle, list_bundles
+from iclight_local.store.bundles import DEFAULT as DEFAULT_BUNDLE
+from iclight_local.store.bundles import bundle_folder, default_commands, find_bundle, list_bundles, stand_in_notice
 
 SUMMARY = "Show versions, device, weights and segmenters, and what to run next."
 
@@ -41,6 +44,7 @@ def run(parsed: argparse.Namespace) -> int:
 def examine(settings: Settings) -> dict[str, Any]:
     """Everything that a relight needs, as plain JSON values."""
     problems: list[str] = []
+    better: list[str] = []
     report: dict[str, Any] = {
         "iclight_local": __version__,
         "python": platform.python_version(),
@@ -51,17 +55,12 @@ def examine(settings: Settings) -> dict[str, Any]:
         "bundles": [describe(bundle) for bundle in list_bundles(settings.home)],
         "weights_looked_in": str(bundle_folder(settings.home)),
     }
-    try:
-        report["weights"] = describe(find_bundle(settings.weights, settings.home))
-        if report["weights"]["problem"] is not None:
-            problems.append(report["weights"]["problem"])
-    except ICLightError as error:
-        report["weights"] = None
-        problems.append(str(error))
+    report["weights"] = _weights(settings, problems, better)
     report["ready"] = not problems
     report["segmenters"] = _segmenters()
-    report["segmenter"] = _segmenter(settings, problems)
-    report["next"] = [*problems, *(["iclight relight PICTURE --light-source left"] if report["ready"] else [])]
+    report["segmenter"] = _segmenter(settings, problems, better)
+    relight = ["iclight relight PICTURE --light-source left"] if report["ready"] else []
+    report["next"] = [*problems, *better, *relight]
     return report
 
 
@@ -78,7 +77,7 @@ def lines(report: dict[str, Any]) -> list[str]:
     text.append(f"  looked in: {report['weights_looked_in']}")
     text.append(f"segmenter: {report['segmenter']}")
     there = [f"{name} ({facts['licence']})" for name, facts in report["segmenters"].items() if facts["path"]]
-    text.append(f"  rembg models here: {', '.join(there) if there else 'none'}")
+    text.append(f"  segmentation models here: {', '.join(there) if there else 'none'}")
     text.append("a relight can run" if report["ready"] else "a relight cannot run yet")
     text += [f"next: {step}" for step in report["next"]]
     return text
@@ -94,9 +93,25 @@ def _device(settings: Settings, problems: list[str]) -> dict[str, str]:
         return {"device": "none"}
 
 
+def _weights(settings: Settings, problems: list[str], better: list[str]) -> dict[str, Any] | None:
+    """The facts of the bundle in use, or None; where it stands in for the real weights, those are a next step."""
+    try:
+        bundle = find_bundle(settings.weights, settings.home)
+    except ICLightError as error:
+        problems.append(str(error))
+        return None
+    facts = describe(bundle)
+    if facts["problem"] is not None:
+        problems.append(facts["problem"])
+    elif stand_in_notice(settings.weights, bundle, settings.home) is not None:
+        fetch = default_commands(settings.home)
+        better.append(f"A relight works now with {bundle.name}; for photographs get {DEFAULT_BUNDLE}: {fetch}")
+    return facts
+
+
 def _segmenters() -> dict[str, dict[str, Any]]:
     table = {}
-    for name, model in MODELS.items():
+    for name, model in NAMED.items():
         path = find_model(name)
         table[name] = {
             "licence": model.licence,
@@ -106,16 +121,21 @@ def _segmenters() -> dict[str, dict[str, Any]]:
     return table
 
 
-def _segmenter(settings: Settings, problems: list[str]) -> str:
+def _segmenter(settings: Settings, problems: list[str], better: list[str]) -> str:
     """The state of the segmenter in use; a missing one is a next step, not a hindrance: alpha and mattes work."""
+    name, notice = choose_segmenter(settings.segmenter)
     try:
-        path = check_segmenter(settings.segmenter, allow_noncommercial=settings.allow_noncommercial)
+        path = check_segmenter(name, allow_noncommercial=settings.allow_noncommercial)
     except ICLightError as error:
         problems.append(f"To cut subjects out of plain pictures: {error}")
-        return f"{settings.segmenter}, not usable"
-    return f"{settings.segmenter}, {path}" if settings.segmenter in MODELS else path.name
+        return f"{name}, not usable"
+    if notice is not None:
+        fetch = fetch_command(DEFAULT_SEGMENTER)
+        better.append(f"Subjects are cut out with {name}; for better edges get {DEFAULT_SEGMENTER}: {fetch}")
+    return f"{name}, {path}" if name in NAMED else path.name
 
 
 def _bundle_line(facts: dict[str, Any]) -> str:
     state = "usable" if facts["problem"] is None else facts["problem"]
-    return f"{facts['name']} ({' '.join(facts['models'])}), {state}, {facts['path']}"
+    kind = "embedded, " if facts["embedded"] else ""
+    return f"{facts['name']} ({' '.join(facts['models'])}), {kind}{state}, {facts['path']}"

@@ -31,7 +31,8 @@ def run(parsed: argparse.Namespace) -> int:
     for bundle in bundles:
         facts = describe(bundle)
         state = facts["problem"] if facts["problem"] is not None else "usable"
-        print(f"{bundle.name}: {' '.join(bundle.models)}, {facts['bytes'] / 1e9:.2f} GB, {state}")
+        kind = "embedded, " if bundle.embedded else ""
+        print(f"{bundle.name}: {' '.join(bundle.models)}, {facts['bytes'] / 1e9:.2f} GB, {kind}{state}")
         print(f"  {bundle.path}")
     if not bundles:
         print("There are no weights on this machine.")
@@ -45,6 +46,7 @@ def describe(bundle: Bundle) -> dict[str, Any]:
     return {
         "name": bundle.name,
         "path": str(bundle.path),
+        "embedded": bundle.embedded,
         "models": list(bundle.models),
         "bytes": sum(path.stat().st_size for path in bundle.path.rglob("*.safetensors") if path.is_file()),
         "problem": check_bundle(bundle),

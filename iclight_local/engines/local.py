@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,7 @@ from PIL import Image
 
 from iclight_local.engines.record import make_record
 from iclight_local.engines.subject import Subject, decode_subject
+from iclight_local.errors import NoSubject
 from iclight_local.imaging.fit import FloatArray, UInt8Array
 from iclight_local.imaging.matte import composite_on_grey
 from iclight_local.pipelines.iclight import ICLightPipeline
@@ -34,7 +35,7 @@ from iclight_local.plan import SET_BY_NORMALS, RelightPlan, make_normals_plan, m
 from iclight_local.request import Knobs, ModelName, RelightRequest
 from iclight_local.result import NormalsResult, Progress, ProgressCallback, RelightResult
 from iclight_local.segmenters.base import Segmenter
-from iclight_local.segmenters.catalogue import DEFAULT as DEFAULT_SEGMENTER
+from iclight_local.segmenters.choice import choose_segmenter
 from iclight_local.segmenters.rembg_session import open_segmenter
 from iclight_local.store.bundles import Bundle
 from iclight_local.store.hashes import file_hashes
@@ -49,18 +50,20 @@ class LocalOptions:
         home: folder of the hash cache.
         device: ``auto``, ``cpu``, ``mps``, ``cuda`` or ``cuda:N``.
         precision: ``auto``, ``fp32``, ``bf16`` or ``fp16``.
-        segmenter: rembg model or ONNX file.
+        segmenter: name of a model or ONNX file; None: the usual one, or the embedded one in its place.
         allow_noncommercial: take segmenters whose licence forbids commercial use.
         offline: refuse pictures by URL.
+        notices: sentences about the options themselves; the first result warns of them.
     """
 
     bundle: Bundle
     home: Path
     device: str = "auto"
     precision: Precision = "auto"
-    segmenter: str = DEFAULT_SEGMENTER
+    segmenter: str | None = None
     allow_noncommercial: bool = False
     offline: bool = False
+    notices: tuple[str, ...] = ()
 
 
 class LocalEngine:
@@ -73,6 +76,7 @@ class LocalEngine:
         self.placement: Placement = choose_placement(options.device, options.precision)
         self._pipes: dict[ModelName, ICLightPipeline] = {}
         self._hashes: dict[ModelName, dict[str, str]] = {}
+        self._told: set[str] = set()
         self._lock = threading.RLock()
 
     def relight(self, request: RelightRequest, *, progress: ProgressCallback | None = None) -> RelightResult:
@@ -137,6 +141,13 @@ class LocalEngine:
             self._hashes[model] = {path.relative_to(bundle.path).as_posix(): digest for path, digest in found.items()}
         return self._hashes[model]
 
+    def tell_once(self, notices: Sequence[str]) -> tuple[str, ...]:
+        """Of sentences that hold for every picture, those that no result has warned of yet."""
+        with self._lock:
+            new = tuple(notice for notice in notices if notice not in self._told)
+            self._told.update(new)
+        return new
+
     def close(self) -> None:
         """Forget the loaded models and give their memory back."""
         with self._lock:
@@ -178,6 +189,7 @@ class _Run:
         self.engine, self.request, self.plan, self.progress = engine, request, plan, progress
         self.timings: dict[str, float] = {}
         self.weights: dict[str, str] = {}
+        self.notices = list(engine.options.notices)
         self._steps_began = 0.0
         # Before anything slow: a bundle without the model is refused at once.
         engine.options.bundle.offsets(plan.model)
@@ -185,16 +197,8 @@ class _Run:
     def subject(self) -> Subject:
         """Decode the pictures, and segment where that is needed."""
         options = self.engine.options
-
-        def segment(rgb: UInt8Array) -> tuple[FloatArray, Segmenter]:
-            self._tell("segment", 0)
-            # Importing rembg imports numba, which sets OpenMP's threads, and so torch's, to all cores.
-            with self.stage("segment"), same_cpu_threads():
-                segmenter = open_segmenter(options.segmenter, allow_noncommercial=options.allow_noncommercial)
-                return segmenter.segment(rgb), segmenter
-
         with self.stage("decode"):
-            subject = decode_subject(self.request, segment, offline=options.offline)
+            subject = decode_subject(self.request, self._segment, offline=options.offline)
         self.timings["decode"] -= self.timings.get("segment", 0.0)
         if subject.segmenter_file is not None:
             with self.stage("hash"):
@@ -250,9 +254,24 @@ class _Run:
             engine=engine.name,
             timings=self.timings,
             peak_memory=peak_memory(engine.placement.device),
-            warnings=subject.warnings + _idle_knobs(self.request, self.plan),
+            warnings=engine.tell_once(self.notices) + subject.warnings + _idle_knobs(self.request, self.plan),
             exif=subject.picture.exif,
         )
+
+    def _segment(self, rgb: UInt8Array) -> tuple[FloatArray, Segmenter]:
+        options = self.engine.options
+        choice = choose_segmenter(options.segmenter)
+        self._tell("segment", 0)
+        # Importing rembg imports numba, which sets OpenMP's threads, and so torch's, to all cores.
+        with self.stage("segment"), same_cpu_threads():
+            segmenter = open_segmenter(choice.name, allow_noncommercial=options.allow_noncommercial)
+            try:
+                matte = segmenter.segment(rgb)
+            except NoSubject as error:
+                raise choice.explained(error) from None
+        if choice.notice is not None:
+            self.notices.append(choice.notice)
+        return matte, segmenter
 
     def _tell(self, stage: str, step: int) -> None:
         if self.progress is not None:

@@ -24,6 +24,7 @@ from iclight_local.pipelines.items import Item, check_one_batch, make_item, spre
 from iclight_local.pipelines.latents import decode_latents, encode_pictures, to_uint8, to_unit
 from iclight_local.pipelines.loading import (
     MODEL_OF_WIDTH,
+    base_prediction_type,
     cast,
     check_pair,
     default_scheduler,
@@ -123,7 +124,7 @@ class ICLightPipeline(
             **kwargs: as in ``DiffusionPipeline.from_pretrained``. ``torch_dtype=torch.float16`` leaves the
                 autoencoder in bfloat16, because SD1.5's overflows in float16; None and ``auto`` are float32.
                 Components that are given are taken as they are. Unless ``scheduler`` is given, a base gets
-                DPM++ 2M SDE Karras.
+                DPM++ 2M SDE Karras, of its own scheduler's config with nothing but the ``prediction_type``.
 
         Raises:
             WeightsError: the files are missing, damaged, or do not belong together.
@@ -135,7 +136,8 @@ class ICLightPipeline(
             if iclight is not None:
                 kwargs["model"] = check_pair(Path(base), Path(iclight), model)
                 kwargs["unet"] = load_merged_unet(base, Path(iclight), kwargs)
-                kwargs.setdefault("scheduler", default_scheduler())
+                if "scheduler" not in kwargs:
+                    kwargs["scheduler"] = default_scheduler(base_prediction_type(base, kwargs))
             pipe: ICLightPipeline = super().from_pretrained(base, **kwargs)
         if model not in (None, pipe.config.model):
             raise WeightsError(f"{base} holds a pipeline of model {pipe.config.model}, and {model} was asked for.")

@@ -11,9 +11,17 @@ import diffusers
 import torch
 import transformers
 from diffusers import DPMSolverMultistepScheduler, UNet2DConditionModel
+from huggingface_hub.errors import EntryNotFoundError
 from safetensors import safe_open
 
-from iclight_local.checkpoints import check_base, check_offsets_fit, offsets_model, read_header
+from iclight_local.checkpoints import (
+    check_base,
+    check_offsets_fit,
+    checked_prediction_type,
+    offsets_model,
+    prediction_type,
+    read_header,
+)
 from iclight_local.errors import ICLightError, InvalidRequest, OutOfMemory, WeightsError
 from iclight_local.request import ModelName
 
@@ -30,8 +38,12 @@ HUB_PARTS = 2
 """A repository on the hub is named OWNER/NAME; any other path that is not there is a missing folder."""
 
 
-def default_scheduler() -> DPMSolverMultistepScheduler:
-    """DPM++ 2M SDE Karras as the original demos build it, its beta schedule left at the default (linear)."""
+def default_scheduler(prediction_type: str = "epsilon") -> DPMSolverMultistepScheduler:
+    """DPM++ 2M SDE Karras as the original demos build it, its beta schedule left at the default (linear).
+
+    Args:
+        prediction_type: what the UNet predicts, in diffusers' words; the original's predicts the noise.
+    """
     scheduler = DPMSolverMultistepScheduler(
         num_train_timesteps=1000,
         beta_start=0.00085,
@@ -39,11 +51,35 @@ def default_scheduler() -> DPMSolverMultistepScheduler:
         algorithm_type="sde-dpmsolver++",
         use_karras_sigmas=True,
         steps_offset=1,
+        prediction_type=prediction_type,
     )
     # Not for this scheduler: DDIM, PNDM and others made from its config take these over, as from any SD1.5
     # folder. Their own defaults are for models of pixels, and DDIM's clipping ruins latents.
     scheduler.register_to_config(clip_sample=False, set_alpha_to_one=False, skip_prk_steps=True)
     return scheduler
+
+
+def base_prediction_type(base: str, options: Mapping[str, Any]) -> str:
+    """What a base's UNet predicts, by its scheduler's config: the one thing that is taken from there.
+
+    Args:
+        base: a diffusers folder, or a repository on the hub.
+        options: arguments of ``DiffusionPipeline.from_pretrained``; those about files are handed on.
+
+    Raises:
+        WeightsError: the config is damaged, or says something unknown.
+        OSError: the hub cannot be reached.
+    """
+    if Path(base).is_dir():
+        return prediction_type(Path(base))
+    try:
+        config = DPMSolverMultistepScheduler.load_config(base, subfolder="scheduler", **_hub(options))
+    except OSError as error:
+        # diffusers says this and a failing network with one class.
+        if not isinstance(error.__context__, EntryNotFoundError):
+            raise
+        config = {}
+    return checked_prediction_type(config, f"The scheduler's config of {base}")
 
 
 def check_pair(base: Path, iclight: Path, model: ModelName | None) -> ModelName:
@@ -84,9 +120,8 @@ def load_merged_unet(base: str, iclight: Path, options: Mapping[str, Any]) -> UN
         WeightsError: the two do not fit.
     """
     header = read_header(iclight)
-    hub = {key: options[key] for key in HUB_ARGUMENTS if key in options}
     unet, found = UNet2DConditionModel.from_pretrained(
-        base, subfolder="unet", torch_dtype=torch.float32, output_loading_info=True, **hub
+        base, subfolder="unet", torch_dtype=torch.float32, output_loading_info=True, **_hub(options)
     )
     if found["missing_keys"]:
         raise WeightsError(
@@ -161,6 +196,10 @@ def quiet_loading() -> Iterator[None]:
 def cast(module: torch.nn.Module, dtype: torch.dtype) -> None:
     """Cast a component as torch does; diffusers' own ``to`` warns of modules kept in float32, of which it has none."""
     torch.nn.Module.to(module, dtype=dtype)
+
+
+def _hub(options: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: options[key] for key in HUB_ARGUMENTS if key in options}
 
 
 def _widen(unet: UNet2DConditionModel, in_channels: int) -> None:

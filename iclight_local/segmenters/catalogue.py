@@ -1,4 +1,4 @@
-"""The rembg models that can be asked for by name, and why the others cannot. Data only.
+"""The models that can be asked for by name, and why rembg's others cannot. Data only.
 
 Compared with rembg 2.0.86; a test fails when the installed rembg has a session that is not listed here.
 
@@ -13,19 +13,21 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, Literal
 
+from iclight_local.embedded import NAME as MINI
+
 Commercial = Literal["yes", "no", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """One local rembg model that needs nothing but a picture.
+    """One local model that needs nothing but a picture.
 
     Attributes:
-        name: what rembg calls it.
+        name: what it is called, by rembg too.
         licence: licence of the weights, and where that is said or what is open about it.
         commercial: whether that licence allows commercial use.
         description: one line for lists.
-        asset: name of the file in rembg's release v0.0.0; None where rembg makes it from another model.
+        asset: name of the file in rembg's release v0.0.0; None where it is not published there.
     """
 
     name: str
@@ -111,6 +113,18 @@ _ALL = (
 )
 
 MODELS: Final = MappingProxyType({model.name: model for model in _ALL})
+"""rembg's models, by name."""
+
+EMBEDDED: Final = Model(
+    MINI,
+    "Apache-2.0, this project's own",
+    "yes",
+    "any subject, 256x256, trained on renders only; part of the package",
+    None,
+)
+"""The one that is no model of rembg's, only fed by it."""
+
+NAMED: Final = MappingProxyType({**MODELS, EMBEDDED.name: EMBEDDED})
 """Every model that ``open_segmenter`` takes by name."""
 
 # Not isnet-general-use: only its code is plainly under Apache-2.0, while BiRefNet's maker put code and
@@ -118,7 +132,7 @@ MODELS: Final = MappingProxyType({model.name: model for model in _ALL})
 # edges that the lowres pass does not resolve. Its answer is a probability for each of 1024x1024 pixels, so
 # that hair stays soft where u2net's 320x320 blurs it.
 DEFAULT: Final = "birefnet-general-lite"
-"""The model that is used when none is named: free for commercial use."""
+"""The model that is used when none is named: free for commercial use. Where it is not there: ``EMBEDDED``."""
 
 OWN_FILE: Final = MappingProxyType(
     {

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from PIL import Image
 
+from iclight_local.embedded import segmenter_places
 from iclight_local.errors import EngineError, InvalidRequest, Unsupported, WeightsError
-from iclight_local.segmenters.catalogue import DEFAULT, MODELS, OWN_FILE, REFUSED, Model
+from iclight_local.segmenters.catalogue import DEFAULT, EMBEDDED, MODELS, NAMED, OWN_FILE, REFUSED, Model
 from iclight_local.segmenters.rembg_loading import failure, load_session, ort_errors
 from iclight_local.segmenters.subject import SUBJECT, JudgedSession
 
@@ -26,20 +27,24 @@ if TYPE_CHECKING:
 
     from iclight_local.segmenters.base import Segmenter
 
+USUAL_KIND = "u2net_custom"
+"""How the embedded model and files of one's own are fed, unless they say otherwise."""
 _log = logging.getLogger(__name__)
 
 
 def looked_in(name: str) -> list[Path]:
-    """Where the file of a model is looked for, best first, in both layouts that rembg has had.
+    """Where the file of a model is looked for, best first; rembg's in both layouts that it has had.
 
     Args:
-        name: a key of ``catalogue.MODELS``.
+        name: a key of ``catalogue.NAMED``.
 
     Raises:
         InvalidRequest: there is no model of that name.
         Unsupported: rembg has it, but it is of no use here.
     """
     model = _model(name)
+    if model is EMBEDDED:
+        return segmenter_places()
     flat, home = _homes()
     return list(dict.fromkeys([home / "models" / model.name / model.file, flat / model.file]))
 
@@ -54,6 +59,11 @@ def find_model(name: str) -> Path | None:
     return next((path for path in looked_in(name) if path.is_file()), None)
 
 
+def fetch_command(name: str) -> str:
+    """The command that fetches one of rembg's models."""
+    return f"{sys.executable} -c \"import rembg; rembg.new_session('{name}')\""
+
+
 def check_segmenter(name_or_onnx_path: str, *, allow_noncommercial: bool = False) -> Path:
     """The file that :func:`open_segmenter` would open, found and licensed but not opened; raises as it does."""
     return _licensed(name_or_onnx_path, allow_noncommercial).path
@@ -63,7 +73,7 @@ def open_segmenter(name_or_onnx_path: str = DEFAULT, *, allow_noncommercial: boo
     """Open a segmenter; the same one comes back for as long as its file stays the same.
 
     Args:
-        name_or_onnx_path: a key of ``catalogue.MODELS``; or an ONNX file of one's own (one float32 input
+        name_or_onnx_path: a key of ``catalogue.NAMED``; or an ONNX file of one's own (one float32 input
             1x3xHxW, first output 1x1xHxW, probabilities or logits, any size). Such a file is fed as
             ``u2net_custom``, unless it bears the name of a known model, or is written ``KIND:FILE`` with a
             key of ``catalogue.OWN_FILE``.
@@ -160,34 +170,35 @@ def _homes() -> tuple[Path, Path]:
 
 
 def _model(name: str) -> Model:
-    if name in MODELS:
-        return MODELS[name]
+    if name in NAMED:
+        return NAMED[name]
     if name in REFUSED:
         raise Unsupported(f"The segmentation model '{name}' is not used here: {REFUSED[name]}.")
     if name in OWN_FILE:
         raise InvalidRequest(f"'{name}' needs an ONNX file: write {name}:FILE.onnx.")
-    family = [known for known in MODELS if name != "" and known.startswith(name)]
-    close = [*family, *difflib.get_close_matches(name, MODELS, n=3, cutoff=0.5)][:3]
+    family = [known for known in NAMED if name != "" and known.startswith(name)]
+    close = [*family, *difflib.get_close_matches(name, NAMED, n=3, cutoff=0.5)][:3]
     meant = f"the closest are {', '.join(close)}; " if close else ""
     raise InvalidRequest(
-        f"There is no segmentation model '{name}': {meant}known are {', '.join(MODELS)} and any .onnx file."
+        f"There is no segmentation model '{name}': {meant}known are {', '.join(NAMED)} and any .onnx file."
     )
 
 
 def _licensed(name_or_path: str, allow_noncommercial: bool) -> _Source:
     # The licence first: nobody should fetch a model that is then refused.
-    _check_licence(MODELS.get(name_or_path), allow_noncommercial)
+    _check_licence(NAMED.get(name_or_path), allow_noncommercial)
     source = _resolve(name_or_path)
     _check_licence(source.model, allow_noncommercial)
     return source
 
 
 def _resolve(name_or_path: str) -> _Source:
-    if name_or_path in MODELS or name_or_path in REFUSED or name_or_path in OWN_FILE:
+    if name_or_path in NAMED or name_or_path in REFUSED or name_or_path in OWN_FILE:
         path = find_model(name_or_path)
         if path is None:
             raise _missing_model(name_or_path)
-        return _Source(name_or_path, path, MODELS[name_or_path])
+        model = NAMED[name_or_path]
+        return _Source(USUAL_KIND if model is EMBEDDED else model.name, path, model)
     kind, _, file = name_or_path.partition(":")
     if file == "" or kind not in OWN_FILE:
         kind, file = "", name_or_path
@@ -198,15 +209,15 @@ def _resolve(name_or_path: str) -> _Source:
         raise WeightsError(f"The segmentation model {file} is not a file on this machine: check its path.")
     known = {each: model for model in MODELS.values() for each in (model.file, model.asset)}.get(path.name)
     if kind == "":
-        kind = "u2net_custom" if known is None else known.name
+        kind = USUAL_KIND if known is None else known.name
     return _Source(kind, path, known)
 
 
 def _missing_model(name: str) -> WeightsError:
     places = " and ".join(map(str, looked_in(name)))
+    cure = "install iclight-local again" if name == EMBEDDED.name else f"fetch it once with `{fetch_command(name)}`"
     return WeightsError(
-        f"The segmentation model '{name}' is not on this machine (looked for {places}): fetch it once with "
-        f"`{sys.executable} -c \"import rembg; rembg.new_session('{name}')\"`, or give --matte."
+        f"The segmentation model '{name}' is not on this machine (looked for {places}): {cure}, or give --matte."
     )
 
 

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
-from iclight_local.checkpoints import COMPONENTS, check_base, component_files, offsets_model, read_header
+from iclight_local.checkpoints import (
+    COMPONENTS,
+    check_base,
+    component_files,
+    offsets_model,
+    prediction_type,
+    read_header,
+)
+from iclight_local.embedded import NAME as EMBEDDED
+from iclight_local.embedded import embedded_bundle
 from iclight_local.errors import WeightsError
 from iclight_local.request import ModelName
 
 DEFAULT = "sd15"
-"""The bundle that is used when none is named: the real weights."""
+"""The bundle that is used when none is named: the real weights; where they are not there, the embedded one."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +40,11 @@ class Bundle:
     def base(self) -> Path:
         """The diffusers folder of the base."""
         return self.path / "base"
+
+    @property
+    def embedded(self) -> bool:
+        """Whether it is the one that comes with the package."""
+        return self.path == embedded_bundle()
 
     @property
     def models(self) -> tuple[ModelName, ...]:
@@ -72,20 +87,25 @@ def bundle_folder(home: Path) -> Path:
 
 
 def list_bundles(home: Path) -> list[Bundle]:
-    """Every bundle in the known folder, by name."""
-    return [Bundle(path.parent.name, path.parent) for path in sorted(bundle_folder(home).glob("*/base"))]
+    """Every bundle in the known folder, and the embedded one unless one there has its name; by name."""
+    found = {path.parent.name: Bundle(path.parent.name, path.parent) for path in bundle_folder(home).glob("*/base")}
+    embedded = embedded_bundle()
+    if embedded is not None:
+        found.setdefault(EMBEDDED, Bundle(EMBEDDED, embedded))
+    return [found[name] for name in sorted(found)]
 
 
 def find_bundle(name: str | None, home: Path) -> Bundle:
-    """Find a bundle by its name or its folder; without a name the one that holds the real weights.
+    """Find a bundle by its name or its folder; without a name the real weights, else the embedded bundle.
 
     Raises:
         WeightsError: there is none; the sentence says where was looked and what to do.
     """
     known = {bundle.name: bundle for bundle in list_bundles(home)}
     if name is None:
-        if DEFAULT in known:
-            return known[DEFAULT]
+        for usual in (DEFAULT, EMBEDDED):
+            if usual in known:
+                return known[usual]
         raise WeightsError(
             f"No weights were found: put a bundle (base/ and iclight_sd15_fc.safetensors) into "
             f"{bundle_folder(home) / DEFAULT}, or name its folder with --weights DIR."
@@ -106,12 +126,31 @@ def find_bundle(name: str | None, home: Path) -> Bundle:
     return Bundle(path.resolve().name, path)
 
 
+def stand_in_notice(asked: str | None, found: Bundle, home: Path) -> str | None:
+    """The sentence where a bundle stands in for the real weights because none was asked for; else None."""
+    if asked is not None or found.name == DEFAULT:
+        return None
+    return (
+        f"There is no {DEFAULT} in {bundle_folder(home)}, so the miniature {found.name} is used, which is good for "
+        f"trying things out: for photographs get {DEFAULT}, `iclight doctor` shows how."
+    )
+
+
+def default_commands(home: Path) -> str:
+    """The commands that fetch the real weights from their makers, once."""
+    folder = bundle_folder(home) / DEFAULT
+    base = f"hf download stablediffusionapi/realistic-vision-v51 --local-dir {shlex.quote(str(folder / 'base'))}"
+    offsets = " ".join(offsets_path(folder, model).name for model in ("fc", "fbc"))
+    return f"{base} && hf download lllyasviel/ic-light {offsets} --local-dir {shlex.quote(str(folder))}"
+
+
 def check_bundle(bundle: Bundle) -> str | None:
     """What is wrong with a bundle, as a sentence; None where nothing is. Headers and configs are read, no weights."""
     if not bundle.models:
         return f"{bundle.path} holds no iclight_sd15_*.safetensors."
     try:
         latent_channels = check_base(bundle.base)
+        prediction_type(bundle.base)
         for model in bundle.models:
             found = offsets_model(read_header(bundle.offsets(model)), latent_channels)
             if (found == "fbc") != (model == "fbc"):

@@ -79,6 +79,11 @@ class Batches:
         names += ["background", "other_background"] if self.kind == "fbc" else []
         self.arrays = {name: self.latents[name] for name in names}
 
+    @property
+    def _known(self) -> int:
+        """Scenes of which every picture of a batch without thirds has latents."""
+        return min(len(array) for name, array in self.arrays.items() if name not in ("part", "rest"))
+
     def __call__(self, step: int) -> Batch:
         """The batch of a step."""
         rng = np.random.default_rng([step, 23 + self.offset])
@@ -88,7 +93,7 @@ class Batches:
         return self._single(rng, told)
 
     def _single(self, rng: np.random.Generator, told: bool) -> Batch:
-        rows = np.sort(rng.integers(len(self.arrays["target"]), size=self.size))
+        rows = np.sort(rng.integers(self._known, size=self.size))
         shown = [("target", "other")[rng.integers(2)] for _ in rows]
         target = self._take(rows, shown)
         times = _times(rng, self.size)
@@ -118,7 +123,7 @@ class Batches:
 
     def _thirds(self, rng: np.random.Generator) -> Batch:
         count = max(self.size // 3, 1)
-        rows = np.sort(rng.integers(len(self.arrays["target"]), size=count))
+        rows = np.sort(rng.integers(len(self.arrays["part"]), size=count))
         target = torch.cat([self._take(rows, [name] * count) for name in ("target", "part", "rest")])
         noise = _noise(rng, target[:count]).repeat(3, 1, 1, 1)
         conditions = [self._take(rows, ["foreground"] * count).repeat(3, 1, 1, 1)] if self.kind != "base" else []
@@ -137,6 +142,26 @@ class Batches:
 
     def _matte(self, rows: Any) -> torch.Tensor:
         return self._take(rows, ["matte"] * len(rows))
+
+
+@dataclass
+class Mixed:
+    """Batches of several sizes, one size a step; big pictures come in small batches, so that a step costs the same.
+
+    Attributes:
+        sources: batches of one size each.
+        turns: the source of every step, by index, over and over; longer than four, since thirds come every fourth step.
+    """
+
+    sources: Sequence[Batches]
+    turns: Sequence[int]
+
+    def __call__(self, step: int) -> Batch:
+        """The batch of a step."""
+        turn, index = divmod(step, len(self.turns))
+        source = self.turns[index]
+        before = sum(1 for other in self.turns[:index] if other == source)
+        return self.sources[source](turn * self.turns.count(source) + before)
 
 
 @dataclass

@@ -16,12 +16,13 @@ from transformers import CLIPTextModel, CLIPTokenizer
 from iclight_local.pipelines.loading import default_scheduler
 from scripts.mini.autoencoder import LATENT_CHANNELS
 from scripts.mini.batches import Batch
-from scripts.mini.progress import Average, LossFile, learning_rate, load_state, save_state
+from scripts.mini.progress import Average, LossFile, Optimizers, load_state, rate_at, save_state
 from scripts.mini.scenes import DIRECTIONS
 from scripts.mini.text import WIDTH, tokens
 
 LIGHT_TOKENS = 3
-TIMES = 1000
+ADAM = ("embedding", "lights.", "add.", "conv_in", "conv_out")
+"""Parts whose matrices AdamW trains: tables, and the layers between latents and features."""
 
 
 @dataclass(frozen=True)
@@ -30,13 +31,15 @@ class Recipe:
 
     Attributes:
         steps: batches.
-        peak: highest learning rate.
+        peak: highest learning rate of Muon.
+        adam_peak: highest learning rate of AdamW.
         consistency: weight of the light-transport consistency loss.
         freeze_text: leave the text model as it is, as offsets hold the UNet alone.
     """
 
     steps: int
-    peak: float = 1e-3
+    peak: float = 0.006
+    adam_peak: float = 1.5e-3
     consistency: float = 0.3
     freeze_text: bool = True
     keep_every: int = 500
@@ -44,7 +47,7 @@ class Recipe:
 
 def build_unet() -> UNet2DConditionModel:
     """The architecture: SD1.5's, with three narrow levels; attention where 4 x 4 latents have become one."""
-    return UNet2DConditionModel(
+    unet = UNet2DConditionModel(
         sample_size=32,
         in_channels=LATENT_CHANNELS,
         out_channels=LATENT_CHANNELS,
@@ -54,8 +57,12 @@ def build_unet() -> UNet2DConditionModel:
         layers_per_block=1,
         cross_attention_dim=WIDTH,
         attention_head_dim=4,
-        norm_num_groups=16,
+        norm_num_groups=4,
     )
+    for name, module in unet.named_modules():
+        if name.endswith((".conv2", ".proj_out")) or name == "conv_out":
+            nn.init.zeros_(module.weight)
+    return unet
 
 
 class LightTokens(nn.Module):
@@ -151,26 +158,20 @@ def train(denoiser: Denoiser, batches: Any, recipe: Recipe, folder: Path, name: 
     denoiser.unet.to(memory_format=torch.channels_last)
     denoiser.text_model.requires_grad_(not recipe.freeze_text)
     modules = denoiser.modules.train()
-    learned = [parameter for parameter in modules.parameters() if parameter.requires_grad]
-    optimizer = torch.optim.AdamW(learned, lr=recipe.peak, betas=(0.9, 0.99), weight_decay=1e-3)
+    optimizers = Optimizers(modules, recipe.peak, recipe.adam_peak, ADAM)
     average, done, kept = Average(modules, 0.999), 0, folder / f"{name}.pt"
     if state := load_state(kept):
         modules.load_state_dict(state["modules"])
-        optimizer.load_state_dict(state["optimizer"])
+        optimizers.load_state_dict(state["optimizers"])
         average.values, done = state["average"], state["step"]
     losses = LossFile(folder / f"{name}.csv", done, 100)
     for step in range(done + 1, recipe.steps + 1):
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(step, recipe.steps, recipe.peak)
         loss, parts = step_loss(denoiser, noise, batches(step), recipe.consistency)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(learned, 1.0)
-        optimizer.step()
+        optimizers.step(loss, rate_at(step, recipe.steps))
         average.follow(modules, step)
         losses.add(step, parts)
         if step % recipe.keep_every == 0 or step == recipe.steps:
-            state = {"modules": modules.state_dict(), "optimizer": optimizer.state_dict()}
+            state = {"modules": modules.state_dict(), "optimizers": optimizers.state_dict()}
             save_state(kept, {**state, "average": average.values, "step": step})
     modules.load_state_dict(average.values)
     modules.eval()

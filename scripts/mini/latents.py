@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,16 +31,29 @@ class Latents:
         return array
 
 
-def encode_scenes(vae: AutoencoderKL, scenes: Scenes, folder: Path, size: int, names: tuple[str, ...]) -> Latents:
-    """Encode pictures of the scenes, scaled down to ``size`` pixels; what is there is kept."""
+def encode_scenes(
+    vae: AutoencoderKL, scenes: Scenes, folder: Path, size: int, counts: Mapping[str, int]
+) -> Latents:
+    """Encode pictures of the scenes, scaled down to ``size`` pixels; what is there is kept.
+
+    Args:
+        vae: the autoencoder.
+        scenes: where the pictures are.
+        folder: where the latents go.
+        size: pixels of a side.
+        counts: how many scenes' pictures of each name, rounded up to whole shards.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    for name in names:
+    for name, count in counts.items():
         if (folder / f"{name}.npy").exists():
             continue
-        parts = [_encode(vae, array, size) for array in scenes.pictures(name)]
+        parts: list[Halves] = []
+        for array in scenes.pictures(name):
+            if sum(len(part) for part in parts) < count:
+                parts.append(_encode(vae, array, size))
         _save(folder / f"{name}.npy", np.concatenate(parts))
     if not (folder / "matte.npy").exists():
-        mattes = [_shrunk(torch.tensor(np.asarray(part))[:, None].float() / 255, size // FACTOR)
+        mattes = [shrunk(torch.tensor(np.asarray(part))[:, None].float() / 255, size // FACTOR)
                   for part in scenes.mattes()]  # fmt: skip
         _save(folder / "matte.npy", torch.cat(mattes).half().numpy())
     return Latents(folder)
@@ -55,13 +69,14 @@ def _encode(vae: AutoencoderKL, pictures: NDArray[np.uint8], size: int) -> Halve
     parts = []
     for start in range(0, len(pictures), 16):
         part = torch.tensor(np.asarray(pictures[start : start + 16])).permute(0, 3, 1, 2).float()
-        part = _shrunk(part, size).clamp(0, 255).permute(0, 2, 3, 1)
+        part = shrunk(part, size).clamp(0, 255).permute(0, 2, 3, 1)
         parts.append((encode(vae, part.numpy()) * vae.config.scaling_factor).half())
     array: Halves = torch.cat(parts).numpy()
     return array
 
 
-def _shrunk(pictures: torch.Tensor, size: int) -> torch.Tensor:
+def shrunk(pictures: torch.Tensor, size: int) -> torch.Tensor:
+    """Pictures ``[n, c, H, W]`` scaled down to ``size`` pixels a side, antialiased."""
     if pictures.shape[-1] == size:
         return pictures
     return functional.interpolate(pictures, (size, size), mode="bilinear", antialias=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -41,6 +43,13 @@ ODD: dict[str, dict[str, Any]] = {
 }
 
 
+def load(bundle: Path, model: str) -> tuple[ICLightPipeline, PlainICLight]:
+    """The pipeline and the plain implementation of a model."""
+    pipe = ICLightPipeline.from_pretrained(bundle / "base", iclight=bundle / f"iclight_sd15_{model}.safetensors")
+    pipe.set_progress_bar_config(disable=True)
+    return pipe, PlainICLight(bundle, model)
+
+
 @pytest.fixture(scope="module")
 def sides() -> Callable[[str], tuple[ICLightPipeline, PlainICLight]]:
     """The pipeline and the plain implementation of a model, loaded once."""
@@ -48,11 +57,7 @@ def sides() -> Callable[[str], tuple[ICLightPipeline, PlainICLight]]:
 
     def of(model: str) -> tuple[ICLightPipeline, PlainICLight]:
         if model not in loaded:
-            bundle = GOLDENS / "bundle"
-            offsets = bundle / f"iclight_sd15_{model}.safetensors"
-            pipe = ICLightPipeline.from_pretrained(bundle / "base", iclight=offsets)
-            pipe.set_progress_bar_config(disable=True)
-            loaded[model] = pipe, PlainICLight(bundle, model)
+            loaded[model] = load(GOLDENS / "bundle", model)
         return loaded[model]
 
     return of
@@ -62,8 +67,26 @@ def sides() -> Callable[[str], tuple[ICLightPipeline, PlainICLight]]:
 @pytest.mark.parametrize("name", ODD)
 def test_both_make_the_same_picture(name: str, sides: Callable[[str], tuple[ICLightPipeline, PlainICLight]]) -> None:
     knobs = {**USUAL, **ODD[name]}
+    ours, plain = sides(knobs.pop("model", "fc"))
+    compare(ours, plain, knobs)
+
+
+@pytest.mark.usefixtures("two_threads")
+@pytest.mark.parametrize("name", ["portrait", "lowres_denoise 0.1", "two steps", "cfg 1", "fbc ramp"])
+def test_both_make_the_same_picture_with_weights_that_predict_the_velocity(name: str, tmp_path: Path) -> None:
+    bundle = shutil.copytree(GOLDENS / "bundle", tmp_path / "bundle")
+    config = bundle / "base" / "scheduler" / "scheduler_config.json"
+    knobs = {**USUAL, **ODD[name]}
     model = knobs.pop("model", "fc")
-    ours, plain = sides(model)
+    by_noise = compare(*load(bundle, model), knobs)
+    config.write_text(json.dumps({**json.loads(config.read_text()), "prediction_type": "v_prediction"}))
+    by_velocity = compare(*load(bundle, model), knobs)
+    assert np.abs(by_velocity.astype(int) - by_noise).mean() > 1
+
+
+def compare(ours: ICLightPipeline, plain: PlainICLight, knobs: dict[str, Any]) -> Any:
+    """Check that both make the same pictures; the pixels of the first are returned."""
+    model = ours.config.model
     foreground = Image.open(GOLDENS / "expected" / "composite.png").convert("RGB")
     takes_picture = model == "fbc" and "light_source" not in knobs
     background = Image.open(GOLDENS / "inputs" / "background.png").convert("RGB") if takes_picture else None
@@ -75,3 +98,4 @@ def test_both_make_the_same_picture(name: str, sides: Callable[[str], tuple[ICLi
         off = np.abs(np.asarray(mine).astype(int) - np.asarray(theirs))
         assert off.max() <= 2
         assert off.mean() <= 0.02
+    return np.asarray(made[0])

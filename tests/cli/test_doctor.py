@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from iclight_local import __version__
-from iclight_local.segmenters.catalogue import DEFAULT, MODELS
+from iclight_local.segmenters.catalogue import DEFAULT, NAMED
 from tests.cli.bad_files import change_config, copy_bundle
 from tests.cli.commands import BUNDLE, SUBJECT, Command
 from tests.segmenters.onnx_models import put_model, write_brightness_net
@@ -62,7 +62,7 @@ def test_json(iclight: Command, with_weights: Path) -> None:
     assert report["weights"]["models"] == ["fc", "fcon", "fbc"]
     assert report["weights"]["problem"] is None
     assert report["bundles"] == [report["weights"]]
-    assert report["segmenters"].keys() == MODELS.keys()
+    assert report["segmenters"].keys() == NAMED.keys()
     assert all(facts["path"] is None for facts in report["segmenters"].values())
     assert {"torch", "diffusers", "transformers", "numpy"} <= report["versions"].keys()
 

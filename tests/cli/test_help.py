@@ -22,6 +22,7 @@ from tests.cli.commands import BUNDLE, HEAVY, Command, arguments, environment
 from tests.fake_engine import picture
 
 ENGINE = f"import iclight_local as i; i.open_engine(weights={str(BUNDLE)!r}, device='nowhere')"
+BARE = "import iclight_local.embedded as e; e.PLACES = ()"
 PROBE = """
 import json, sys, time
 try:
@@ -95,8 +96,12 @@ class TestLightness:
                 "from iclight_local.cli import main; assert main(['relight', 'a.png', '--cfg', '0']) == 2",
                 "done",
             ),
-            ("no weights", "from iclight_local.cli import main; assert main(['relight', 'a.png']) == 2", "done"),
-            ("engine, no weights", "import iclight_local; iclight_local.open_engine()", "WeightsError"),
+            (
+                "no weights",
+                f"{BARE}; from iclight_local.cli import main; assert main(['relight', 'a.png']) == 2",
+                "done",
+            ),
+            ("engine, no weights", f"{BARE}; import iclight_local; iclight_local.open_engine()", "WeightsError"),
         ],
     )
     def test_no_heavy_library_is_imported(

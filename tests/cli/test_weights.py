@@ -38,8 +38,14 @@ def test_two(iclight: Command, home: Path) -> None:
     assert lines[3] == f"  {whole}"
     broken, usable = iclight("weights", "list", "--json").json["bundles"]
     size = sum(path.stat().st_size for path in BUNDLE.rglob("*.safetensors"))
-    facts = {"name": "sd15", "path": str(whole), "models": ["fc", "fcon", "fbc"], "bytes": size, "problem": None}
-    assert usable == facts
+    assert usable == {
+        "name": "sd15",
+        "path": str(whole),
+        "embedded": False,
+        "models": ["fc", "fcon", "fbc"],
+        "bytes": size,
+        "problem": None,
+    }
     assert broken["models"] == ["fc", "fcon"]
     assert "SDXL" in broken["problem"]
 

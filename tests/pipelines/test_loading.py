@@ -8,15 +8,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
-from diffusers import AutoencoderKL, UNet2DConditionModel
-from golden_pictures import BASE, load_pipe, offsets
+from diffusers import AutoencoderKL, LCMScheduler, UNet2DConditionModel
+from golden_pictures import BASE, SMALL, alpha, composite, load_pipe, offsets, read
 from safetensors.torch import load_file, save_file
 
 from iclight_local.errors import InvalidRequest, WeightsError
 from iclight_local.pipelines.iclight import ICLightPipeline
-from iclight_local.pipelines.loading import dtype_of, load_merged_unet
+from iclight_local.pipelines.loading import base_prediction_type, default_scheduler, dtype_of, load_merged_unet
+from iclight_local.pipelines.normals import estimate_normals
 
 
 @pytest.fixture
@@ -152,6 +154,78 @@ def test_the_precision_of_a_component() -> None:
     assert dtype_of("vae", {"vae": torch.float16}) == torch.float16
     assert dtype_of("unet", {"default": torch.bfloat16}) == torch.bfloat16
     assert dtype_of("unet", {"vae": torch.bfloat16}) == torch.float32
+
+
+class TestPredictionType:
+    """What a base's UNet predicts: read from its scheduler's config, and nothing else is."""
+
+    def config(self, base: Path, **values: Any) -> None:
+        edit(base / "scheduler" / "scheduler_config.json", **values)
+
+    def test_it_alone_is_read(self, base: Path) -> None:
+        self.config(base, prediction_type="v_prediction", beta_start=0.01, use_karras_sigmas=False)
+        found = ICLightPipeline.from_pretrained(base, iclight=offsets("fc")).scheduler.config
+        assert {**found} == {**default_scheduler("v_prediction").config}
+        assert {**found, "prediction_type": "epsilon"} == {**default_scheduler().config}
+
+    def test_a_base_that_says_nothing_predicts_the_noise(self, base: Path) -> None:
+        path = base / "scheduler" / "scheduler_config.json"
+        path.write_text("{}")
+        assert base_prediction_type(str(base), {}) == "epsilon"
+        path.unlink()
+        pipe = ICLightPipeline.from_pretrained(base, iclight=offsets("fc"))
+        assert pipe.scheduler.config.prediction_type == "epsilon"
+
+    @pytest.mark.parametrize("value", ["velocity", None, 5, ["epsilon"]])
+    def test_a_wrong_value_is_one_sentence(self, value: Any, base: Path) -> None:
+        self.config(base, prediction_type=value)
+        with pytest.raises(WeightsError, match="but it must be one of epsilon, v_prediction, sample: ") as caught:
+            ICLightPipeline.from_pretrained(base, iclight=offsets("fc"))
+        assert f"scheduler_config.json says prediction_type {value!r}" in str(caught.value)
+        assert "\n" not in str(caught.value)
+        mine = default_scheduler()
+        assert ICLightPipeline.from_pretrained(base, iclight=offsets("fc"), scheduler=mine).scheduler is mine
+
+    def test_a_damaged_config_is_one_sentence(self, base: Path) -> None:
+        (base / "scheduler" / "scheduler_config.json").write_text("{")
+        with pytest.raises(WeightsError, match="is no valid JSON"):
+            ICLightPipeline.from_pretrained(base, iclight=offsets("fc"))
+
+    def test_a_repository_on_the_hub(self, base: Path, tmp_path: Path) -> None:
+        commit = "0" * 40
+        repository = tmp_path / "cache" / "models--owner--name"
+        snapshot = repository / "snapshots" / commit
+        (repository / "refs").mkdir(parents=True)
+        (repository / "refs" / "main").write_text(commit)
+        self.config(base, prediction_type="v_prediction")
+        shutil.copytree(base, snapshot)
+        options = {"cache_dir": tmp_path / "cache", "local_files_only": True}
+        pipe = ICLightPipeline.from_pretrained("owner/name", iclight=offsets("fc"), **options)
+        assert pipe.scheduler.config.prediction_type == "v_prediction"
+        self.config(snapshot, prediction_type="velocity")
+        with pytest.raises(WeightsError, match=r"^The scheduler's config of owner/name says "):
+            ICLightPipeline.from_pretrained("owner/name", iclight=offsets("fc"), **options)
+        shutil.rmtree(snapshot / "scheduler")
+        pipe = ICLightPipeline.from_pretrained("owner/name", iclight=offsets("fc"), **options)
+        assert pipe.scheduler.config.prediction_type == "epsilon"
+
+    def test_other_schedulers_and_saved_pipelines_keep_it(self, base: Path, tmp_path: Path) -> None:
+        self.config(base, prediction_type="v_prediction")
+        pipe = ICLightPipeline.from_pretrained(base, iclight=offsets("fc"))
+        pipe.save_pretrained(tmp_path / "saved")
+        assert ICLightPipeline.from_pretrained(tmp_path / "saved").scheduler.config.prediction_type == "v_prediction"
+        pipe.scheduler = LCMScheduler.from_config(pipe.scheduler.config)
+        assert pipe.scheduler.config.prediction_type == "v_prediction"
+        picture = pipe(composite(), **SMALL).images[0]
+        assert np.isfinite(picture).all()
+
+    def test_normals(self, base: Path) -> None:
+        self.config(base, prediction_type="v_prediction")
+        pipe = ICLightPipeline.from_pretrained(base, iclight=offsets("fbc"))
+        knobs = {name: value for name, value in SMALL.items() if name != "output_type"}
+        found = estimate_normals(pipe, read("inputs/subject.png"), alpha(), **knobs).normal
+        by_noise = estimate_normals(load_pipe("fbc"), read("inputs/subject.png"), alpha(), **knobs).normal
+        assert not np.array_equal(found, by_noise)
 
 
 def test_a_component_given_by_the_user_is_kept(fc: ICLightPipeline) -> None:

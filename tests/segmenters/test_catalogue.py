@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from iclight_local.segmenters.catalogue import DEFAULT, MODELS, OWN_FILE, REFUSED
+from iclight_local.segmenters.catalogue import DEFAULT, EMBEDDED, MODELS, NAMED, OWN_FILE, REFUSED
 
 
 def installed():
@@ -20,7 +20,13 @@ def test_every_session_of_the_installed_rembg_is_known():
 
 
 def test_no_name_is_in_two_lists():
-    assert len(set(MODELS) | set(OWN_FILE) | set(REFUSED)) == len(MODELS) + len(OWN_FILE) + len(REFUSED)
+    assert len({*MODELS, *OWN_FILE, *REFUSED, "mini"}) == len(MODELS) + len(OWN_FILE) + len(REFUSED) + 1
+
+
+def test_the_embedded_one_is_named_beside_those_of_rembg():
+    assert list(NAMED.values()) == [*MODELS.values(), EMBEDDED]
+    assert (EMBEDDED.name, EMBEDDED.commercial, EMBEDDED.asset) == ("mini", "yes", None)
+    assert EMBEDDED.name not in installed()
 
 
 def test_no_model_of_the_catalogue_sends_pictures_away():
@@ -57,7 +63,7 @@ def test_only_bria_is_refused_for_its_licence():
 
 
 def test_every_model_says_what_it_is():
-    for model in MODELS.values():
+    for model in NAMED.values():
         assert model.licence and model.description, model.name
 
 

@@ -1,0 +1,61 @@
+"""How much of everything: the full recipe, and one of a minute that runs the same code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from scripts.mini import autoencoder, denoiser
+from scripts.mini.scenes import Order
+
+
+@dataclass(frozen=True)
+class Work:
+    """Everything that a run of ``scripts/train_mini.py`` is told.
+
+    Attributes:
+        scenes: whole scenes, of which latents are made at half their size and, of some, at their size.
+        large: whole scenes of twice that size, for the default size of a run.
+        ramped: subjects lit from one side before its light map, for fbc.
+        held_out: whole scenes of the test split, for the consistency figure.
+        sizes: pixels of the three kinds of latents: small, middle, large.
+        middle: how many scenes have latents of the middle size.
+        batch: pictures in a batch of each size.
+        turns: sizes (0 small, 1 middle, 2 large) of the steps of mixed training, over and over.
+        autoencoder, decoder, base, fc_small, fc, fbc, twin: recipes of the stages; ``twin`` is run with and without
+            the consistency loss.
+    """
+
+    scenes: Order
+    large: Order
+    ramped: Order
+    held_out: Order
+    sizes: tuple[int, int, int]
+    middle: int
+    batch: tuple[int, int, int]
+    turns: tuple[int, ...]
+    autoencoder: autoencoder.Recipe
+    decoder: autoencoder.Recipe
+    base: denoiser.Recipe
+    fc_small: denoiser.Recipe
+    fc: denoiser.Recipe
+    fbc: denoiser.Recipe
+    twin: denoiser.Recipe
+
+
+FULL = Work(
+    scenes=Order(8192, 256),
+    large=Order(256, 512, first=1_000_000),
+    ramped=Order(3072, 256, first=2_000_000, ramped=True),
+    held_out=Order(64, 256, split="test"),
+    sizes=(128, 256, 512),
+    middle=4096,
+    batch=(32, 8, 2),
+    turns=(1, 1, 0, 1, 1, 2, 1),
+    autoencoder=autoencoder.Recipe(),
+    decoder=autoencoder.Recipe(steps=1200, peak=0.004),
+    base=denoiser.Recipe(steps=1000, freeze_text=False),
+    fc_small=denoiser.Recipe(steps=4200, freeze_text=False),
+    fc=denoiser.Recipe(steps=3600, peak=0.004),
+    fbc=denoiser.Recipe(steps=2000, peak=0.004),
+    twin=denoiser.Recipe(steps=400, peak=0.004),
+)
