@@ -59,3 +59,24 @@ FULL = Work(
     fbc=denoiser.Recipe(steps=2000, peak=0.004),
     twin=denoiser.Recipe(steps=400, peak=0.004),
 )
+
+_FEW = denoiser.Recipe(steps=4, freeze_text=False, keep_every=2)
+
+SMOKE = Work(
+    scenes=Order(8, 64, shard=4),
+    large=Order(2, 128, first=1_000_000, shard=2),
+    ramped=Order(4, 64, first=2_000_000, ramped=True, shard=2),
+    held_out=Order(2, 64, split="test", shard=2),
+    sizes=(32, 64, 128),
+    middle=4,
+    batch=(6, 2, 1),
+    turns=(1, 0, 0, 0, 0, 2),
+    autoencoder=autoencoder.Recipe(steps=4, batch=2, crop=32, keep_every=2),
+    decoder=autoencoder.Recipe(steps=2, batch=2, crop=32, keep_every=2),
+    base=_FEW,
+    fc_small=_FEW,
+    fc=denoiser.Recipe(steps=6, keep_every=2),
+    fbc=denoiser.Recipe(steps=6, keep_every=2),
+    twin=denoiser.Recipe(steps=4, keep_every=2),
+)
+"""The same code in a minute; what it makes is noise."""

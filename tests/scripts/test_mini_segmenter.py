@@ -14,7 +14,7 @@ from iclight_local.errors import NoSubject
 from iclight_local.segmenters.rembg_session import open_segmenter
 from scripts.mini.hard_pictures import HardPictures
 from scripts.mini.onnx_file import write_onnx
-from scripts.mini.scenes import PICTURES, Scenes, render
+from scripts.mini.scenes import PICTURES, Order, Scenes, render
 from scripts.mini.segmenter import SIDE, Probability, Recipe, Segmenter, build, export, measure, normalised, train
 from scripts.mini.warps import Random, placed, warp
 
@@ -23,7 +23,7 @@ FEW = Recipe(stages=((2, 2, 32), (2, 2, 64)), keep_every=2, say_every=2)
 
 @pytest.fixture(scope="module")
 def scenes(tmp_path_factory: pytest.TempPathFactory) -> Scenes:
-    return render(tmp_path_factory.mktemp("scenes"), 1, 64)
+    return render(tmp_path_factory.mktemp("scenes"), Order(8, 64, shard=8))
 
 
 @pytest.fixture(scope="module")
