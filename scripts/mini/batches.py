@@ -123,7 +123,8 @@ class Batches:
 
     def _thirds(self, rng: np.random.Generator) -> Batch:
         count = max(self.size // 3, 1)
-        rows = np.sort(rng.integers(len(self.arrays["part"]), size=count))
+        known = min(len(self.arrays[name]) for name in ("part", "rest"))
+        rows = np.sort(rng.integers(known, size=count))
         target = torch.cat([self._take(rows, [name] * count) for name in ("target", "part", "rest")])
         noise = _noise(rng, target[:count]).repeat(3, 1, 1, 1)
         conditions = [self._take(rows, ["foreground"] * count).repeat(3, 1, 1, 1)] if self.kind != "base" else []

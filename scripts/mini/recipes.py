@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from scripts.mini import autoencoder, denoiser
+from scripts.mini import autoencoder, denoiser, segmenter
 from scripts.mini.scenes import Order
 
 
@@ -21,8 +21,8 @@ class Work:
         middle: how many scenes have latents of the middle size.
         batch: pictures in a batch of each size.
         turns: sizes (0 small, 1 middle, 2 large) of the steps of mixed training, over and over.
-        autoencoder, decoder, base, fc_small, fc, fbc, twin: recipes of the stages; ``twin`` is run with and without
-            the consistency loss.
+        autoencoder, decoder, base, fc_small, fc, fbc, twin, segmenter: recipes of the stages; ``twin`` is run with
+            and without the consistency loss.
     """
 
     scenes: Order
@@ -40,24 +40,26 @@ class Work:
     fc: denoiser.Recipe
     fbc: denoiser.Recipe
     twin: denoiser.Recipe
+    segmenter: segmenter.Recipe
 
 
 FULL = Work(
     scenes=Order(8192, 256),
     large=Order(256, 512, first=1_000_000),
-    ramped=Order(3072, 256, first=2_000_000, ramped=True),
+    ramped=Order(1536, 256, first=2_000_000, ramped=True),
     held_out=Order(64, 256, split="test"),
     sizes=(128, 256, 512),
-    middle=4096,
+    middle=2048,
     batch=(32, 8, 2),
     turns=(1, 1, 0, 1, 1, 2, 1),
     autoencoder=autoencoder.Recipe(),
     decoder=autoencoder.Recipe(steps=1200, peak=0.004),
     base=denoiser.Recipe(steps=1000, freeze_text=False),
-    fc_small=denoiser.Recipe(steps=4200, freeze_text=False),
-    fc=denoiser.Recipe(steps=3600, peak=0.004),
-    fbc=denoiser.Recipe(steps=2000, peak=0.004),
+    fc_small=denoiser.Recipe(steps=3400, freeze_text=False),
+    fc=denoiser.Recipe(steps=3000, peak=0.004),
+    fbc=denoiser.Recipe(steps=1600, peak=0.004),
     twin=denoiser.Recipe(steps=400, peak=0.004),
+    segmenter=segmenter.Recipe(),
 )
 
 _FEW = denoiser.Recipe(steps=4, freeze_text=False, keep_every=2)
@@ -78,5 +80,6 @@ SMOKE = Work(
     fc=denoiser.Recipe(steps=6, keep_every=2),
     fbc=denoiser.Recipe(steps=6, keep_every=2),
     twin=denoiser.Recipe(steps=4, keep_every=2),
+    segmenter=segmenter.Recipe(stages=((2, 2, 64), (2, 2, 64)), keep_every=2, say_every=2),
 )
 """The same code in a minute; what it makes is noise."""

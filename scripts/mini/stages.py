@@ -67,7 +67,7 @@ def encode(work: Work, folder: Folder) -> None:
     wanted = dict.fromkeys(PLAIN, count) | dict.fromkeys(("part", "rest"), thirds)
     wanted |= dict.fromkeys(BEHIND, count // 2)
     encode_scenes(vae, folder.scenes, folder.path / f"latents-{small}", small, wanted)
-    wanted = dict.fromkeys((*PLAIN, *BEHIND), work.middle)
+    wanted = dict.fromkeys(PLAIN, work.middle) | dict.fromkeys(BEHIND, work.middle // 2)
     encode_scenes(vae, folder.scenes, folder.path / f"latents-{middle}", middle, wanted)
     wanted = dict.fromkeys((*PLAIN, *BEHIND), work.large.count)
     encode_scenes(vae, Scenes(folder.path / "large"), folder.path / f"latents-{large}", large, wanted)

@@ -1,0 +1,141 @@
+"""`scripts/train_mini.py --smoke`: the whole way from scenes to a bundle that relights, and resuming."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from iclight_local import ICLightPipeline
+from scripts.mini import transport
+from scripts.mini.batches import Batches
+from scripts.mini.denoiser import Noise
+from scripts.mini.recipes import SMOKE
+from scripts.mini.scenes import DIRECTIONS, environment, whole_scene
+from scripts.mini.stages import STAGES, Folder, mixed
+from scripts.mini.text import as_users_write, dropped, tokens
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def train(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "scripts/train_mini.py", "--out", str(folder), "--smoke", *options]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("training")
+    done = train(folder)
+    assert done.returncode == 0, done.stderr
+    assert [line[3:] for line in done.stdout.splitlines() if line.startswith("== ")] == list(STAGES)
+    return folder
+
+
+def test_the_bundle_relights(trained: Path) -> None:
+    bundle = trained / "bundle"
+    picture = np.full((64, 64, 3), 127, np.uint8)
+    picture[16:48, 16:48] = (200, 60, 40)
+    for model, condition in (("fc", {"light_source": "left"}), ("fbc", {"background": picture[::-1].copy()})):
+        pipe = ICLightPipeline.from_pretrained(bundle / "base", iclight=bundle / f"iclight_sd15_{model}.safetensors")
+        assert pipe.scheduler.config.prediction_type == "v_prediction"
+        result = pipe(picture, prompt="sunset over sea", width=64, height=64, steps=2, seed=1, **condition)
+        assert result.images[0].size == (128, 128)
+
+
+def test_the_offsets_lead_to_the_trained_weights(trained: Path) -> None:
+    bundle = trained / "bundle"
+    pipe = ICLightPipeline.from_pretrained(bundle / "base", iclight=bundle / "iclight_sd15_fc.safetensors")
+    state = torch.load(trained / "fc.pt", weights_only=False)["average"]
+    for name, value in pipe.unet.state_dict().items():
+        torch.testing.assert_close(value, state[f"unet.{name}"], atol=2e-3, rtol=0)
+    offsets = load_file(bundle / "iclight_sd15_fc.safetensors")
+    assert set(offsets) == set(pipe.unet.state_dict())
+    assert {value.dtype for value in offsets.values()} == {torch.float16}
+
+
+def test_every_stage_is_resumed_and_not_repeated(trained: Path) -> None:
+    kept = {path: path.stat().st_mtime_ns for path in trained.glob("*.pt")}
+    lines = (trained / "fc.csv").read_text()
+    assert train(trained, "--only", "scenes,latents,fc,fbc").returncode == 0
+    assert {path: path.stat().st_mtime_ns for path in trained.glob("*.pt")} == kept
+    assert (trained / "fc.csv").read_text() == lines
+
+
+def test_a_killed_stage_goes_on_where_it_was(trained: Path, tmp_path: Path) -> None:
+    state = torch.load(trained / "fc.pt", weights_only=False)
+    assert state["step"] == SMOKE.fc.steps
+    work, folder = SMOKE, Folder(trained)
+    first, again = mixed(work, folder, "fc"), mixed(work, folder, "fc")
+    for step in range(1, 8):
+        one, other = first(step), again(step)
+        assert torch.equal(one.target, other.target)
+        assert torch.equal(one.noise, other.noise)
+        assert one.texts == other.texts
+
+
+def test_a_stage_without_the_ones_before_it_says_so(tmp_path: Path) -> None:
+    done = train(tmp_path, "--only", "fbc")
+    assert done.returncode != 0
+    assert "run the stages in their order" in done.stderr
+
+
+def test_an_unknown_stage_is_refused(tmp_path: Path) -> None:
+    done = train(tmp_path, "--only", "unet")
+    assert done.returncode == 2
+    assert "no stage unet" in done.stderr
+
+
+def test_parts_of_a_light_add_up() -> None:
+    drawn = whole_scene(3, 48, "test")
+    whole = np.array(drawn.facts["target"]["environment"])
+    parts = np.array(drawn.facts["part"]) + np.array(drawn.facts["rest"])
+    np.testing.assert_allclose(parts, whole, atol=2e-4)
+    exposure = drawn.facts["exposure"]
+    linear = [transport.untone(drawn.pictures[name] / np.float32(255), exposure) for name in ("target", "part", "rest")]
+    inside = (drawn.pictures["matte"] > 250) & (drawn.pictures["target"].max(-1) < 240)
+    assert np.abs(linear[0] - linear[1] - linear[2])[inside].mean() < 0.02 * linear[0][inside].mean()
+
+
+def test_an_environment_is_linear_in_its_lights() -> None:
+    from benchmarks.scenes import Hemisphere, Light
+
+    lights = [Light(30, 20, (1.2, 1, 0.8), 0.8), Hemisphere((0.2, 0.2, 0.3), (0.1, 0.1, 0.1))]
+    both = environment(lights, 1.5)
+    assert both.shape == (DIRECTIONS, 3)
+    np.testing.assert_allclose(both, sum(environment([light], 1.5) for light in lights), rtol=1e-5)
+
+
+def test_velocity_leads_back_to_the_target() -> None:
+    """What the network is asked for gives the target whatever the noisy latent started from."""
+    noise = Noise()
+    target, start, spread = (torch.randn(3, 2, 4, 4) for _ in range(3))
+    signal, sigma = noise.at(torch.tensor([10, 500, 990]))
+    noisy = signal * start + sigma * spread
+    wanted = (signal * noisy - target) / sigma
+    torch.testing.assert_close(signal * noisy - sigma * wanted, target, atol=1e-4, rtol=1e-4)
+
+
+def test_prompts_are_dropped_and_dressed(trained: Path) -> None:
+    rng = np.random.default_rng(0)
+    texts = [as_users_write("light from the left", rng) for _ in range(200)]
+    assert all("light from the left" in text for text in texts)
+    assert 80 < sum(text.endswith("best quality") for text in texts) < 160
+    assert len({dropped(rng) for _ in range(50)}) == 3
+    from transformers import CLIPTokenizer
+
+    ids = tokens(CLIPTokenizer.from_pretrained(trained / "tokenizer"), texts[:4])
+    assert ids.shape == (4, 77)
+
+
+def test_thirds_share_their_noise(trained: Path) -> None:
+    batches = mixed(SMOKE, Folder(trained), "fc").sources[0]
+    assert isinstance(batches, Batches)
+    batch = batches(4)
+    assert batch.thirds
+    first, second, third = batch.noise.chunk(3)
+    assert torch.equal(first, second)
+    assert torch.equal(first, third)
