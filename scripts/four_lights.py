@@ -1,6 +1,6 @@
 """Relight pictures from four sides and put everything on one sheet: what scripts/quickstart shows.
 
-    python scripts/four_lights.py OUT.png PICTURE [PICTURE ...] [--weights mini] [--width 256 --height 320]
+python scripts/four_lights.py OUT.png PICTURE [PICTURE ...] [--weights mini] [--width 256 --height 320]
 """
 
 from __future__ import annotations
@@ -44,9 +44,7 @@ def _row(path: Path, options: argparse.Namespace) -> list[Image.Image]:
     row = []
     for side in SIDES:
         result = engine.relight(
-            RelightRequest(
-                subject_image=path, prompt=options.prompt, light_source=side, seed=options.seed, **size
-            )
+            RelightRequest(subject_image=path, prompt=options.prompt, light_source=side, seed=options.seed, **size)
         )
         result.images[0].save(options.out.with_name(f"{path.stem}-{side}.png"))
         row.append(result.images[0])
@@ -57,9 +55,7 @@ def _row(path: Path, options: argparse.Namespace) -> list[Image.Image]:
 def sheet(rows: Sequence[Sequence[Image.Image]], titles: Sequence[str]) -> Image.Image:
     """Rows of pictures of one size under a line of titles."""
     width, height = rows[0][0].size
-    page = Image.new(
-        "RGB", (GAP + len(titles) * (width + GAP), HEAD + len(rows) * (height + GAP)), "white"
-    )
+    page = Image.new("RGB", (GAP + len(titles) * (width + GAP), HEAD + len(rows) * (height + GAP)), "white")
     draw = ImageDraw.Draw(page)
     font = ImageFont.load_default(15)
     for column, title in enumerate(titles):

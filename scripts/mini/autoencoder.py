@@ -99,9 +99,7 @@ def train(scenes: Scenes, folder: Path, recipe: Recipe) -> AutoencoderKL:
     return _finish(vae.eval(), scenes, folder)
 
 
-def _loss(
-    vae: AutoencoderKL, pixels: torch.Tensor, recipe: Recipe, step: int
-) -> tuple[torch.Tensor, dict[str, float]]:
+def _loss(vae: AutoencoderKL, pixels: torch.Tensor, recipe: Recipe, step: int) -> tuple[torch.Tensor, dict[str, float]]:
     with torch.autocast("cpu", torch.bfloat16):
         posterior = vae.encode(pixels).latent_dist
         mean, logvar = posterior.mean.float(), posterior.logvar.float()

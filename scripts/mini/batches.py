@@ -68,7 +68,7 @@ class Batches:
     kind: str
     ramps: torch.Tensor
     thirds_every: int = 4
-    environments_every: int = 4
+    environments_every: int = 8
     ramped: Ramped | None = None
     offset: int = 0
     arrays: dict[str, Any] = field(init=False)
@@ -89,7 +89,7 @@ class Batches:
         rng = np.random.default_rng([step, 23 + self.offset])
         if self.thirds_every and step % self.thirds_every == 0:
             return self._thirds(rng)
-        told = self.environments_every > 0 and step % self.environments_every == 1
+        told = self.environments_every > 0 and step % self.environments_every == 5
         return self._single(rng, told)
 
     def _single(self, rng: np.random.Generator, told: bool) -> Batch:
@@ -101,8 +101,8 @@ class Batches:
         texts = []
         for index, (row, name) in enumerate(zip(rows, shown, strict=True)):
             fact = self.facts[row][name]
-            texts.append(dropped(rng) if rng.random() < DROPPED else as_users_write(fact["prompt"], rng))
             side = fact["ramp"]
+            texts.append(dropped(rng) if rng.random() < DROPPED else as_users_write(fact["prompt"], side, rng))
             if side != "none" and self.kind == "fc" and times[index] >= LIT_BY_MAP_FROM and rng.random() < 0.4:
                 share = float(rng.uniform(0.3, 1))
                 start[index] = torch.lerp(target[index], self.ramps[SIDES.index(side)], share)

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from diffusers import DPMSolverMultistepScheduler, UNet2DConditionModel
 from torch import nn
@@ -114,9 +113,7 @@ class Denoiser:
     @property
     def modules(self) -> nn.ModuleDict:
         """By name, for states and optimizers."""
-        return nn.ModuleDict(
-            {"unet": self.unet, "text_model": self.text_model, "lights": self.lights, "add": self.add}
-        )
+        return nn.ModuleDict({"unet": self.unet, "text_model": self.text_model, "lights": self.lights, "add": self.add})
 
     def widen(self, pictures: int) -> None:
         """Give ``conv_in`` zeros for ``pictures`` conditions more than it has, as the pipeline does."""
@@ -177,9 +174,7 @@ def train(denoiser: Denoiser, batches: Any, recipe: Recipe, folder: Path, name: 
     modules.eval()
 
 
-def step_loss(
-    denoiser: Denoiser, noise: Noise, batch: Batch, weight: float
-) -> tuple[torch.Tensor, dict[str, float]]:
+def step_loss(denoiser: Denoiser, noise: Noise, batch: Batch, weight: float) -> tuple[torch.Tensor, dict[str, float]]:
     """The error in ``v``, and for a batch of thirds (whole, part, rest) how far the parts are from adding up."""
     signal, spread = noise.at(batch.times)
     noisy = signal * batch.start + spread * batch.noise

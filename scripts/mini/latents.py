@@ -31,9 +31,7 @@ class Latents:
         return array
 
 
-def encode_scenes(
-    vae: AutoencoderKL, scenes: Scenes, folder: Path, size: int, counts: Mapping[str, int]
-) -> Latents:
+def encode_scenes(vae: AutoencoderKL, scenes: Scenes, folder: Path, size: int, counts: Mapping[str, int]) -> Latents:
     """Encode pictures of the scenes, scaled down to ``size`` pixels; what is there is kept.
 
     Args:

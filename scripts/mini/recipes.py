@@ -56,8 +56,8 @@ FULL = Work(
     decoder=autoencoder.Recipe(steps=1200, peak=0.004),
     base=denoiser.Recipe(steps=1000, freeze_text=False),
     fc_small=denoiser.Recipe(steps=3400, freeze_text=False),
-    fc=denoiser.Recipe(steps=3000, peak=0.004),
-    fbc=denoiser.Recipe(steps=1600, peak=0.004),
+    fc=denoiser.Recipe(steps=2400, peak=0.004, freeze_text=False),
+    fbc=denoiser.Recipe(steps=1200, peak=0.004),
     twin=denoiser.Recipe(steps=400, peak=0.004),
     segmenter=segmenter.Recipe(),
 )

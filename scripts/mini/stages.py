@@ -13,8 +13,8 @@ from diffusers import AutoencoderKL
 from transformers import CLIPTokenizer
 
 from iclight_local.imaging.lightmap import BACKGROUND_RAMP
-from scripts.mini import autoencoder, denoiser, export, segmenter, transport
-from scripts.mini.batches import Batches, Mixed, Ramped
+from scripts.mini import autoencoder, denoiser, export, segmenter, sheets, transport
+from scripts.mini.batches import Batch, Batches, Mixed, Ramped
 from scripts.mini.latents import SIDES, Latents, encode_scenes, ramps
 from scripts.mini.progress import load_state
 from scripts.mini.recipes import Work
@@ -86,17 +86,17 @@ def train_base(work: Work, folder: Folder) -> None:
 def train_fc_small(work: Work, folder: Folder) -> None:
     """The foreground condition, on small pictures; the text model is finished here."""
     batches = _batches(work, folder, 0, "fc")
-    denoiser.train(taken_up(folder, "base", 1), batches, work.fc_small, folder.path, "fc-small")
+    _train_and_show(folder, taken_up(folder, "base", 1), batches, work.fc_small, "fc-small")
 
 
 def train_fc(work: Work, folder: Folder) -> None:
-    """fc on pictures of all sizes."""
-    denoiser.train(taken_up(folder, "fc-small", 0), mixed(work, folder, "fc"), work.fc, folder.path, "fc")
+    """The foreground condition, on pictures of all sizes."""
+    _train_and_show(folder, taken_up(folder, "fc-small", 0), mixed(work, folder, "fc"), work.fc, "fc")
 
 
 def train_fbc(work: Work, folder: Folder) -> None:
     """The background condition, from where fc ended."""
-    denoiser.train(taken_up(folder, "fc", 1), mixed(work, folder, "fbc"), work.fbc, folder.path, "fbc")
+    _train_and_show(folder, taken_up(folder, "fc", 1), mixed(work, folder, "fbc"), work.fbc, "fbc")
 
 
 def polish_decoder(work: Work, folder: Folder) -> None:
@@ -200,6 +200,13 @@ def _batches(work: Work, folder: Folder, index: int, kind: str) -> Batches:
         thirds_every=4 if index == 0 and kind != "base" else 0,
         ramped=ramped,
     )
+
+
+def _train_and_show(
+    folder: Folder, what: denoiser.Denoiser, batches: Callable[[int], Batch], recipe: denoiser.Recipe, name: str
+) -> None:
+    denoiser.train(what, batches, recipe, folder.path, name)
+    sheets.write_sheet(what, folder.vae, Scenes(folder.path / "held-out"), folder.path / f"sheet-{name}.png")
 
 
 def run(work: Work, path: Path, names: Sequence[str]) -> None:

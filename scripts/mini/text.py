@@ -11,6 +11,7 @@ import torch
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
+from benchmarks.scenes.terms import TERMS
 from iclight_local.request import RelightRequest
 
 WIDTH = 96
@@ -33,9 +34,13 @@ def learn_tokenizer(prompts: list[str], folder: Path) -> CLIPTokenizer:
     """Learn byte pairs on prompts and write a CLIP tokenizer's folder."""
     tokenizer = Tokenizer(models.BPE(end_of_word_suffix="</w>"))
     tokenizer.normalizer = normalizers.Sequence([normalizers.NFC(), normalizers.Lowercase()])
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([
-        pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Punctuation(), pre_tokenizers.ByteLevel(add_prefix_space=False)
-    ])
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.WhitespaceSplit(),
+            pre_tokenizers.Punctuation(),
+            pre_tokenizers.ByteLevel(add_prefix_space=False),
+        ]
+    )
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     trainer = trainers.BpeTrainer(vocab_size=VOCABULARY, end_of_word_suffix="</w>", initial_alphabet=alphabet)
     words = Counter([*prompts, *SUBJECTS * 20, *[APPENDED, NEGATIVE] * 200])
@@ -75,9 +80,16 @@ def build_text_model(tokenizer: CLIPTokenizer) -> CLIPTextModel:
     )
 
 
-def as_users_write(prompt: str, rng: np.random.Generator) -> str:
-    """A prompt with what real ones have around the words of light: subjects, unknown words, the appended prompt."""
+def as_users_write(prompt: str, side: str, rng: np.random.Generator) -> str:
+    """A prompt with what real ones have around the words of light: subjects, unknown words, the appended prompt.
+
+    Where the light comes from a ``side`` (left, right, top, bottom; else none), its words are often all that is left
+    of the prompt, or stand before it: of all words they are the hardest to learn.
+    """
     pieces = [prompt] if prompt else []
+    if side != "none" and rng.random() < 0.5:
+        words = str(rng.choice(TERMS[side].phrases))
+        pieces = [words] if rng.random() < 0.6 else [words, *pieces]
     if rng.random() < 0.3:
         pieces.insert(0, str(rng.choice(SUBJECTS)))
     if rng.random() < 0.15:

@@ -1,4 +1,4 @@
-"""Light-transport consistency, measured: do the pictures under two parts of a light add up to the one under it all?"""
+"""Light-transport consistency, measured: pictures under two parts of a light add up to the one under all of it."""
 
 from __future__ import annotations
 

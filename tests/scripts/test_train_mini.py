@@ -121,8 +121,11 @@ def test_velocity_leads_back_to_the_target() -> None:
 
 def test_prompts_are_dropped_and_dressed(trained: Path) -> None:
     rng = np.random.default_rng(0)
-    texts = [as_users_write("light from the left", rng) for _ in range(200)]
-    assert all("light from the left" in text for text in texts)
+    texts = [as_users_write("sunset over sea", "none", rng) for _ in range(200)]
+    assert all("sunset over sea" in text for text in texts)
+    sided = [as_users_write("sunset over sea", "left", rng) for _ in range(200)]
+    assert 70 < sum("left" in text for text in sided) < 130
+    assert 30 < sum("sunset" not in text for text in sided) < 90
     assert 80 < sum(text.endswith("best quality") for text in texts) < 160
     assert len({dropped(rng) for _ in range(50)}) == 3
     from transformers import CLIPTokenizer
