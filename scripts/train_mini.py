@@ -1,6 +1,6 @@
 """Make the embedded model from nothing: render scenes, train, write the bundle. One command; it resumes where it was.
 
-    python scripts/train_mini.py --out DIR            everything (2 CPU cores: about three hours; 14 GB of disk)
+    python scripts/train_mini.py --out DIR            everything (2 CPU cores: about two hours; 16 GB of disk)
     python scripts/train_mini.py --out DIR --smoke    the same code in a minute, to see that it runs
 
 ``DIR/bundle`` is the result; losses are in ``DIR/*.csv``, states to resume from in ``DIR/*.pt``.

@@ -17,8 +17,6 @@ from scripts.mini.scenes import Scenes
 
 LATENT_CHANNELS = 16
 FACTOR = 8
-NOISE = 0.05
-"""Spread of the noise on latents while the decoder is polished: what a UNet makes is not exact either."""
 SEEN = ("target", "background", "other", "input", "foreground", "target", "other")
 """Pictures it is trained on; a name said twice is drawn twice as often."""
 
@@ -156,36 +154,6 @@ def _crop(picture: Any, crop: int, rng: np.random.Generator) -> torch.Tensor:
     if wide != crop:
         pixels = functional.interpolate(pixels[None], (crop, crop), mode="bilinear", antialias=True)[0]
     return pixels
-
-
-def polish(vae: AutoencoderKL, scenes: Scenes, folder: Path, recipe: Recipe) -> AutoencoderKL:
-    """Train the decoder alone, for latents that are used already and must stay what they are; resumable."""
-    vae.to(memory_format=torch.channels_last).requires_grad_(False)
-    decoder = torch.nn.ModuleDict({"decoder": vae.decoder, "post_quant_conv": vae.post_quant_conv})
-    decoder.requires_grad_(True)
-    optimizers = Optimizers(decoder, recipe.peak, 1e-3)
-    average, done, kept = Average(decoder, 0.998), 0, folder / "decoder.pt"
-    if state := load_state(kept):
-        decoder.load_state_dict(state["decoder"])
-        optimizers.load_state_dict(state["optimizers"])
-        average.values, done = state["average"], state["step"]
-    losses = LossFile(folder / "decoder.csv", done, 50)
-    crops = _crops(scenes, recipe, 1_000_000 + done)
-    for step in range(done + 1, recipe.steps + 1):
-        pixels = next(crops)
-        latents = _encoded(vae, pixels)
-        with torch.autocast("cpu", torch.bfloat16):
-            decoded = vae.decode(latents + NOISE * torch.randn_like(latents)).sample.float()
-        error = _error(decoded, pixels)
-        optimizers.step(error, rate_at(step, recipe.steps))
-        average.follow(decoder, step)
-        losses.add(step, {"error": float(error.detach()), "psnr": _psnr(decoded, pixels)})
-        if step % recipe.keep_every == 0 or step == recipe.steps:
-            state = {"decoder": decoder.state_dict(), "optimizers": optimizers.state_dict()}
-            save_state(kept, {**state, "average": average.values, "step": step})
-    decoder.load_state_dict(average.values)
-    vae.eval().save_pretrained(folder / "vae")
-    return vae
 
 
 @torch.no_grad()

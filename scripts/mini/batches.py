@@ -14,8 +14,10 @@ from scripts.mini.text import as_users_write, dropped
 
 DROPPED = 0.1
 """Share of prompts that are dropped, as in IC-Light's training."""
-LIT_BY_MAP_FROM = 650
+LIT_BY_MAP_FROM = 600
 """Timestep from which a run may have started from a light map."""
+LIT_BY_MAP = 0.6
+"""Share of the pictures lit from a side whose noise covers such a map at those timesteps."""
 TIMES = 1000
 
 
@@ -103,9 +105,11 @@ class Batches:
             fact = self.facts[row][name]
             side = fact["ramp"]
             texts.append(dropped(rng) if rng.random() < DROPPED else as_users_write(fact["prompt"], side, rng))
-            if side != "none" and self.kind == "fc" and times[index] >= LIT_BY_MAP_FROM and rng.random() < 0.4:
+            if side != "none" and self.kind == "fc" and times[index] >= LIT_BY_MAP_FROM and rng.random() < LIT_BY_MAP:
                 share = float(rng.uniform(0.3, 1))
                 start[index] = torch.lerp(target[index], self.ramps[SIDES.index(side)], share)
+                # Without words the map is all that says where the light comes from.
+                texts[-1] = dropped(rng) if rng.random() < 0.6 else texts[-1]
         conditions = [] if self.kind == "base" else [self._take(rows, ["foreground"] * self.size)]
         if self.kind == "fbc":
             behind = [{"target": "background", "other": "other_background"}[name] for name in shown]

@@ -21,7 +21,7 @@ class Work:
         middle: how many scenes have latents of the middle size.
         batch: pictures in a batch of each size.
         turns: sizes (0 small, 1 middle, 2 large) of the steps of mixed training, over and over.
-        autoencoder, decoder, base, fc_small, fc, fbc, twin, segmenter: recipes of the stages; ``twin`` is run with
+        autoencoder, base, fc_small, fc, fbc, twin, segmenter: recipes of the stages; ``twin`` is run with
             and without the consistency loss.
     """
 
@@ -34,7 +34,6 @@ class Work:
     batch: tuple[int, int, int]
     turns: tuple[int, ...]
     autoencoder: autoencoder.Recipe
-    decoder: autoencoder.Recipe
     base: denoiser.Recipe
     fc_small: denoiser.Recipe
     fc: denoiser.Recipe
@@ -53,12 +52,11 @@ FULL = Work(
     batch=(32, 8, 2),
     turns=(1, 1, 0, 1, 1, 2, 1),
     autoencoder=autoencoder.Recipe(),
-    decoder=autoencoder.Recipe(steps=1200, peak=0.004),
     base=denoiser.Recipe(steps=1000, freeze_text=False),
     fc_small=denoiser.Recipe(steps=3400, freeze_text=False),
     fc=denoiser.Recipe(steps=2400, peak=0.004, freeze_text=False),
     fbc=denoiser.Recipe(steps=1200, peak=0.004),
-    twin=denoiser.Recipe(steps=400, peak=0.004),
+    twin=denoiser.Recipe(steps=250, peak=0.004),
     segmenter=segmenter.Recipe(),
 )
 
@@ -74,7 +72,6 @@ SMOKE = Work(
     batch=(6, 2, 1),
     turns=(1, 0, 0, 0, 0, 2),
     autoencoder=autoencoder.Recipe(steps=4, batch=2, crop=32, keep_every=2),
-    decoder=autoencoder.Recipe(steps=2, batch=2, crop=32, keep_every=2),
     base=_FEW,
     fc_small=_FEW,
     fc=denoiser.Recipe(steps=6, keep_every=2),

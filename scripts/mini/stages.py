@@ -99,11 +99,6 @@ def train_fbc(work: Work, folder: Folder) -> None:
     _train_and_show(folder, taken_up(folder, "fc", 1), mixed(work, folder, "fbc"), work.fbc, "fbc")
 
 
-def polish_decoder(work: Work, folder: Folder) -> None:
-    """The decoder once more, with the latents as they are."""
-    autoencoder.polish(folder.vae, folder.scenes, folder.path, work.decoder)
-
-
 def measure_consistency(work: Work, folder: Folder) -> None:
     """The additivity error of a twin trained with the consistency loss and of one trained without."""
     batches = _batches(work, folder, 0, "fc")
@@ -136,7 +131,6 @@ STAGES: dict[str, Callable[[Work, Folder], None]] = {
     "fc-small": train_fc_small,
     "fc": train_fc,
     "fbc": train_fbc,
-    "decoder": polish_decoder,
     "consistency": measure_consistency,
     "segmenter": train_segmenter,
     "bundle": write_bundle,
