@@ -21,7 +21,7 @@ from iclight_local.segmenters.catalogue import DEFAULT, NAMED
 from iclight_local.settings import PREFIX, Settings
 
 ROOT = Path(__file__).parent.parent
-MEASURED = ROOT / "benchmarks" / "results" / "mini.json"
+MEASURED = ROOT / "weights" / "mini" / "measured.json"
 """What ``python -m benchmarks mini`` measured of the embedded model."""
 
 

@@ -176,6 +176,7 @@ class Ramped:
     Attributes:
         target: latents ``[n, C, h, w]``.
         foreground: latents of the same subjects as photographed.
+        matte: of the same subjects, ``[n, 1, h, w]``.
         background: latents of the light maps, by side.
         sides: index into ``background`` of every row.
         share: of a batch.
@@ -183,6 +184,7 @@ class Ramped:
 
     target: Any
     foreground: Any
+    matte: Any
     background: torch.Tensor
     sides: Any
     share: float = 0.3
@@ -195,6 +197,7 @@ class Ramped:
             batch.start[index] = batch.target[index]
             batch.conditions[0][index] = torch.from_numpy(self.foreground[row].astype(np.float32))
             batch.conditions[1][index] = self.background[self.sides[row]]
+            batch.matte[index] = torch.from_numpy(self.matte[row].astype(np.float32))
             batch.texts[index] = dropped(rng)
 
 

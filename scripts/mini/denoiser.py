@@ -20,6 +20,9 @@ from scripts.mini.scenes import DIRECTIONS
 from scripts.mini.text import WIDTH, tokens
 
 LIGHT_TOKENS = 3
+SUBJECT = 2.5
+"""How much more a place of the subject counts than one of the background, which counts a half: a subject has to stay
+itself, while any background that fits the words will do."""
 ADAM = ("embedding", "lights.", "add.", "conv_in", "conv_out")
 """Parts whose matrices AdamW trains: tables, and the layers between latents and features."""
 
@@ -181,9 +184,11 @@ def step_loss(denoiser: Denoiser, noise: Noise, batch: Batch, weight: float) -> 
     # Equal to the usual v where the noisy latent starts from the target; from a light map it leads to the target.
     wanted = (signal * noisy - batch.target) / spread
     predicted = predict(denoiser, noisy, batch)
-    error = functional.mse_loss(predicted, wanted, reduction="none").mean((1, 2, 3))
-    loss = error.mean()
-    parts = {"v": float(loss.detach())}
+    square = functional.mse_loss(predicted, wanted, reduction="none").mean(1, keepdim=True)
+    matte = batch.matte.repeat(3, 1, 1, 1) if batch.thirds else batch.matte
+    weight_of_place = 0.5 + SUBJECT * matte
+    loss = (square * weight_of_place).sum() / weight_of_place.sum()
+    parts = {"v": float(square.detach().mean()), "v_subject": float((square.detach() * matte).sum() / matte.sum())}
     if batch.thirds:
         clean = signal * noisy - spread * predicted
         whole, part, rest = clean.chunk(3)

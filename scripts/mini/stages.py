@@ -184,7 +184,8 @@ def _batches(work: Work, folder: Folder, index: int, kind: str) -> Batches:
         lit = folder.latents(size, "ramped")
         sides = [SIDES.index(fact["side"]) for fact in Scenes(folder.path / "ramped").facts]
         maps = ramps(folder.vae, size // autoencoder.FACTOR, BACKGROUND_RAMP)
-        ramped = Ramped(lit["target"], lit["foreground"], maps, np.array(sides[: len(lit["target"])]))
+        known = np.array(sides[: len(lit["target"])])
+        ramped = Ramped(lit["target"], lit["foreground"], lit["matte"], maps, known)
     return Batches(
         folder.latents(size),
         scenes.facts,
