@@ -55,7 +55,7 @@ def build_unet() -> UNet2DConditionModel:
         out_channels=LATENT_CHANNELS,
         down_block_types=("DownBlock2D", "DownBlock2D", "CrossAttnDownBlock2D"),
         up_block_types=("CrossAttnUpBlock2D", "UpBlock2D", "UpBlock2D"),
-        block_out_channels=(64, 96, 128),
+        block_out_channels=(96, 96, 112),
         layers_per_block=1,
         cross_attention_dim=WIDTH,
         attention_head_dim=4,

@@ -54,7 +54,7 @@ FULL = Work(
     autoencoder=autoencoder.Recipe(),
     base=denoiser.Recipe(steps=1000, freeze_text=False),
     fc_small=denoiser.Recipe(steps=3400, freeze_text=False),
-    fc=denoiser.Recipe(steps=5000, peak=0.006, freeze_text=False),
+    fc=denoiser.Recipe(steps=4200, peak=0.006, freeze_text=False),
     fbc=denoiser.Recipe(steps=1100, peak=0.004),
     twin=denoiser.Recipe(steps=250, peak=0.004),
     segmenter=segmenter.Recipe(),

@@ -176,7 +176,7 @@ def mixed(work: Work, folder: Folder, kind: str) -> Mixed:
 
 
 def _batches(work: Work, folder: Folder, index: int, kind: str) -> Batches:
-    """Batches of one size; only the small pictures have thirds, only small and middle ones are lit by ramps."""
+    """Batches of one size; fc has thirds among the small pictures, only small and middle ones are lit by ramps."""
     size = work.sizes[index]
     scenes = Scenes(folder.path / "large") if size == work.large.size else folder.scenes
     ramped = None
@@ -192,7 +192,7 @@ def _batches(work: Work, folder: Folder, index: int, kind: str) -> Batches:
         work.batch[index],
         kind,
         ramps(folder.vae, size // autoencoder.FACTOR),
-        thirds_every=4 if index == 0 and kind != "base" else 0,
+        thirds_every=4 if index == 0 and kind == "fc" else 0,
         ramped=ramped,
     )
 
