@@ -42,8 +42,8 @@ class Recipe:
     batch: int = 8
     crop: int = 96
     peak: float = 0.01
-    noise: float = 0.2
-    shrunk: float = 0.25
+    noise: float = 0.6
+    shrunk: float = 0.5
     keep_every: int = 200
 
 
