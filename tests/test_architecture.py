@@ -21,6 +21,7 @@ LAYERS = {
     "result": 2,
     "checkpoints": 2,
     "imaging": 2,
+    "layouts": 2,
     "pipelines": 3,
     "segmenters": 3,
     "store": 3,

@@ -53,7 +53,7 @@ class TestHelp:
         for command in COMMANDS:
             assert re.search(rf"^ +{command} ", answer.out, re.MULTILINE)
 
-    @pytest.mark.parametrize("command", [*COMMANDS, "weights list"])
+    @pytest.mark.parametrize("command", [*COMMANDS, "weights list", "weights licences"])
     def test_of_a_command(self, command: str, iclight: Command) -> None:
         answer = iclight(*command.split(), "--help")
         assert answer.status == 0
@@ -91,6 +91,7 @@ class TestLightness:
             ("relight --help", "from iclight_local.cli import main; main(['relight', '--help'])", "SystemExit"),
             ("inspect", "from iclight_local.cli import main; assert main(['inspect', 'a.png']) == 0", "done"),
             ("weights list", "from iclight_local.cli import main; assert main(['weights', 'list']) == 0", "done"),
+            ("licences", "from iclight_local.cli import main; assert main(['weights', 'licences']) == 0", "done"),
             (
                 "a wrong knob",
                 "from iclight_local.cli import main; assert main(['relight', 'a.png', '--cfg', '0']) == 2",
