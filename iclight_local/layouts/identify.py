@@ -1,0 +1,215 @@
+"""What a file of weights is, told from its keys and shapes alone, never from its name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from iclight_local.errors import WeightsError
+from iclight_local.layouts.tables import CONV_IN, CONV_OUT, Place, find_text_encoder, find_unet, find_vae
+from iclight_local.request import ModelName
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from iclight_local.checkpoints import Header, TensorInfo
+
+Kind = Literal[
+    "base-ldm", "unet-diffusers", "unet-ldm", "offsets-diffusers", "offsets-ldm", "merged-unet-diffusers",
+    "merged-unet-ldm", "vae", "text-encoder", "lora", "sd2", "sdxl", "inpainting", "controlnet", "flux", "sd3",
+    "unknown",
+]  # fmt: skip
+MODELS: dict[int, tuple[ModelName, ...]] = {2: ("fc", "fcon"), 3: ("fbc",)}
+"""IC-Light's models whose UNet's input is so many times as wide as the latents."""
+OFFSETS_BELOW = 0.3
+"""Half of a UNet's norm weights, which start at 1, stay above this; half of their offsets are below it.
+
+In a miniature trained from nothing the medians of single norms are 0.94 to 1.12, and those of its offsets at most 0.21.
+"""
+_FLOATS = {"F16": "fp16", "BF16": "bf16", "F32": "fp32", "F64": "fp64"}
+_SD2_CONTEXT = 1024
+_SDXL_CONTEXTS = (1280, 2048)
+"""Width of the texts that SDXL's refiner and its base read."""
+_LORA = re.compile(r"(^|[._])(lora_(up|down|A|B|unet|te\d?)|lora\.(up|down)|hada_w[12]_[ab]|lokr_w[12])([._]|$)")
+_CONTROLNET = re.compile(r"(^|\.)(control_model|controlnet_cond_embedding|controlnet_down_blocks|input_hint_block)\.")
+_FLUX = re.compile(r"(^|\.)(double_blocks|single_transformer_blocks)\.\d+\.")
+_SD3 = re.compile(r"(^|\.)(joint_blocks\.\d+\.|transformer_blocks\.\d+\.attn\.add_k_proj\.)")
+_SDXL = re.compile(r"(^conditioner\.embedders\.|(^|\.)(label_emb\.0\.0|add_embedding\.linear_1)\.weight$)")
+_SD2 = re.compile(r"^cond_stage_model\.model\.")
+_FOREIGN: tuple[tuple[Kind, re.Pattern[str]], ...] = (
+    ("lora", _LORA), ("controlnet", _CONTROLNET), ("flux", _FLUX), ("sd3", _SD3), ("sdxl", _SDXL), ("sd2", _SD2),
+)  # fmt: skip
+_PLAIN: dict[Kind, str] = {
+    "lora": "a LoRA",
+    "controlnet": "a ControlNet",
+    "flux": "a Flux model",
+    "sd3": "an SD3 model",
+    "sdxl": "an SDXL model",
+    "sd2": "an SD2 model",
+    "vae": "a VAE alone",
+    "text-encoder": "a text encoder alone",
+}
+
+
+@dataclass(frozen=True)
+class Identified:
+    """What a file of weights is.
+
+    Attributes:
+        name: the file's name, for sentences only.
+        kind: what it is; of an ambiguous file the likelier of the two.
+        models: the IC-Light models it can be. ``fc`` and ``fcon`` have the same keys and shapes; so has a UNet of
+            instruct-pix2pix, which nothing in its file tells apart.
+        in_channels: input channels of its UNet; 0 without one.
+        latent_channels: output channels of its UNet; 0 without one.
+        dtypes: how its floating values are stored, by the format's names, sorted: ``("F16",)``.
+        has_vae: whether an autoencoder is inside.
+        has_text_encoder: whether a CLIP text encoder is inside.
+        ambiguous: offsets and a merged UNet have the same keys and shapes, so ``settle`` has to look at some values.
+        probes: the keys of those, all norms' weights (the only weights of one axis), a few hundred kilobytes; empty
+            unless it is a UNet of IC-Light.
+        sample: a key of the file, for the sentence about one that is not known; empty in an empty file.
+    """
+
+    name: str
+    kind: Kind
+    models: tuple[ModelName, ...] = ()
+    in_channels: int = 0
+    latent_channels: int = 0
+    dtypes: tuple[str, ...] = ()
+    has_vae: bool = False
+    has_text_encoder: bool = False
+    ambiguous: bool = False
+    probes: tuple[str, ...] = ()
+    sample: str = ""
+
+    @property
+    def precision(self) -> str:
+        """How its values are stored, in plain words: ``fp16``, ``fp16 and fp32``."""
+        return " and ".join(_FLOATS.get(dtype, dtype) for dtype in self.dtypes)
+
+    @property
+    def description(self) -> str:
+        """One sentence in plain words, like ``a.safetensors is a LoRA (fp16).`` for a LoRA."""
+        return f"{self.name} is {self.what}{f' ({self.precision})' if self.dtypes else ''}."
+
+    @property
+    def what(self) -> str:
+        """What it is in plain words, without its name: ``a LoRA``."""
+        if self.kind in _PLAIN:
+            return _PLAIN[self.kind]
+        if self.kind == "unknown":
+            return f"no known kind of weights ({self._strange})"
+        keys = "ldm" if self.kind.endswith("ldm") else "diffusers"
+        if self.kind == "inpainting":
+            return f"an inpainting model ({self.in_channels} input channels)"
+        if self.models:
+            of = f"IC-Light {' or '.join(self.models)} ({self.in_channels} input channels, {keys} keys)"
+            if self.ambiguous:
+                return f"the offsets or the merged UNet of {of}"
+            return f"the offsets of {of}" if self.kind.startswith("offsets") else f"a merged UNet of {of}{self._inside}"
+        if self.kind == "base-ldm":
+            return f"a single-file SD1.5 model (ldm keys){self._inside}"
+        return f"a plain SD1.5 UNet alone ({self.in_channels} input channels, {keys} keys)"
+
+    @property
+    def _strange(self) -> str:
+        if self.in_channels:
+            return f"a UNet with {self.in_channels} input and {self.latent_channels} output channels"
+        return f"its first key is {self.sample}" if self.sample else "it holds no tensor"
+
+    @property
+    def _inside(self) -> str:
+        parts = {"a VAE": self.has_vae, "a text encoder": self.has_text_encoder}
+        if not any(parts.values()):
+            return ""
+        words = [f"{'with' if there else 'without'} {part}" for part, there in parts.items()]
+        return " " + " and ".join(words).replace("with a VAE and with", "with a VAE and")
+
+
+def identify(header: Header) -> Identified:
+    """Tell what a file is from its table of contents.
+
+    Args:
+        header: as `iclight_local.checkpoints.read_header` reads it; that refuses truncated files and pickles.
+    """
+    tensors = header.tensors
+    found = Identified(
+        name=header.path.name,
+        kind="unknown",
+        dtypes=tuple(sorted({info.dtype for info in tensors.values() if "F" in info.dtype})),
+        has_vae=find_vae(tensors) is not None,
+        has_text_encoder=find_text_encoder(tensors) is not None,
+        sample=next(iter(tensors), ""),
+    )
+    foreign = next((kind for kind, pattern in _FOREIGN if any(map(pattern.search, tensors))), None)
+    if foreign is not None:
+        return replace(found, kind=foreign)
+    unet = find_unet(tensors)
+    if unet is not None:
+        return _with_unet(found, tensors, unet)
+    if found.has_vae:
+        return replace(found, kind="vae")
+    return replace(found, kind="text-encoder") if found.has_text_encoder else found
+
+
+def settle(found: Identified, norm_weights: NDArray[np.floating[Any]]) -> Identified:
+    """Tell offsets from a merged UNet by the weights of its norms: near 1 in a UNet, near 0 in offsets.
+
+    Args:
+        found: an ambiguous file; any other is returned as it is.
+        norm_weights: the values of the tensors that ``found.probes`` names, or of some of them, behind one another.
+
+    Raises:
+        WeightsError: the values are no numbers, or none at all.
+    """
+    if not found.ambiguous:
+        return found
+    values = np.asarray(norm_weights, dtype=np.float64)
+    if not values.size or not np.isfinite(values).all():
+        raise WeightsError(f"{found.name} holds no numbers in its norms' weights: fetch or copy it again.")
+    layout = found.kind.removeprefix("offsets-")
+    if float(np.median(values)) < OFFSETS_BELOW:
+        return replace(found, ambiguous=False)
+    return replace(found, ambiguous=False, kind="merged-unet-ldm" if layout == "ldm" else "merged-unet-diffusers")
+
+
+def _with_unet(found: Identified, tensors: Mapping[str, TensorInfo], unet: Place) -> Identified:
+    """What a file with a UNet is, by the widths of its input, its output and the texts it reads."""
+    conv_in = tensors[unet.prefix + CONV_IN[unet.layout]].shape
+    conv_out = tensors[unet.prefix + CONV_OUT[unet.layout]].shape
+    if len(conv_in) != 4 or len(conv_out) != 4:
+        return found
+    channels, latents = conv_in[1], conv_out[0]
+    found = replace(found, in_channels=channels, latent_channels=latents)
+    family = _family(tensors, unet.prefix)
+    if family is not None or channels == 2 * latents + 1:
+        return replace(found, kind=family if family is not None else "inpainting")
+    ldm = unet.layout == "ldm"
+    whole = found.has_vae or found.has_text_encoder
+    if channels == latents:
+        return replace(found, kind=("base-ldm" if whole else "unet-ldm") if ldm else "unet-diffusers")
+    models = MODELS.get(channels // latents, ()) if latents and channels % latents == 0 else ()
+    if not models:
+        return found
+    merged: Kind = "merged-unet-ldm" if ldm else "merged-unet-diffusers"
+    offsets: Kind = "offsets-ldm" if ldm else "offsets-diffusers"
+    probes = tuple(
+        key
+        for key, info in tensors.items()
+        if key.startswith(unet.prefix) and key.endswith(".weight") and len(info.shape) == 1
+    )
+    return replace(found, kind=merged if whole else offsets, models=models, ambiguous=not whole, probes=probes)
+
+
+def _family(tensors: Mapping[str, TensorInfo], prefix: str) -> Kind | None:
+    """The family of a UNet that is not SD1.5's, by the width of the texts it reads."""
+    for key, info in tensors.items():
+        if key.startswith(prefix) and key.endswith("attn2.to_k.weight") and info.shape:
+            width = info.shape[-1]
+            return "sd2" if width == _SD2_CONTEXT else "sdxl" if width in _SDXL_CONTEXTS else None
+    return None
