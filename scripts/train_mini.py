@@ -34,7 +34,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if unknown := set(names) - set(STAGES):
         parser.error(f"no stage {', '.join(sorted(unknown))}; stages are {', '.join(STAGES)}")
     torch.set_num_threads(options.threads)
-    run(SMOKE if options.smoke else FULL, options.out, names)
+    try:
+        run(SMOKE if options.smoke else FULL, options.out, names)
+    except FileNotFoundError as error:
+        # A stage looked for what one before it makes.
+        print(f"{error} (stages in their order: {', '.join(STAGES)})", file=sys.stderr)
+        return 1
     return 0
 
 

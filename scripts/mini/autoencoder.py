@@ -31,9 +31,8 @@ class Recipe:
         batch: crops in one of them.
         crop: side of a crop in pixels.
         peak: highest learning rate of Muon.
-        noise: largest spread of the noise on latents in training, over their own spread. Latents learn to be as large
-            as they matter for the pixels: fine texture gets little of them and colour much, so that a UNet's errors
-            stay small in the picture.
+        noise: largest spread of the noise on latents in training, over their own spread: errors of a UNet's size in
+            the latents then hurt the picture little.
         shrunk: share of steps that also decode latents scaled down, against the picture scaled down: latents become
             smooth in space, which a UNet learns faster (the idea of EQ-VAE, arXiv 2502.09509).
     """

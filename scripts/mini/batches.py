@@ -61,7 +61,6 @@ class Batches:
         thirds_every: every how many steps a batch is whole, part and rest; 0 for never.
         environments_every: every how many steps a batch knows its lights exactly; 0 for never.
         ramped: latents of subjects lit from one side before its light map, and the backgrounds' latents (fbc only).
-        offset: of the random stream.
     """
 
     latents: Latents
@@ -72,7 +71,6 @@ class Batches:
     thirds_every: int = 4
     environments_every: int = 8
     ramped: Ramped | None = None
-    offset: int = 0
     arrays: dict[str, Any] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -88,7 +86,7 @@ class Batches:
 
     def __call__(self, step: int) -> Batch:
         """The batch of a step."""
-        rng = np.random.default_rng([step, 23 + self.offset])
+        rng = np.random.default_rng([step, 23])
         if self.thirds_every and step % self.thirds_every == 0:
             return self._thirds(rng)
         told = self.environments_every > 0 and step % self.environments_every == 5
@@ -155,7 +153,7 @@ class Mixed:
 
     Attributes:
         sources: batches of one size each.
-        turns: the source of every step, by index, over and over; longer than four, since thirds come every fourth step.
+        turns: the source of every step, by index, over and over; each source counts its own steps.
     """
 
     sources: Sequence[Batches]

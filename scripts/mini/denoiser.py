@@ -153,7 +153,6 @@ def train(denoiser: Denoiser, batches: Any, recipe: Recipe, folder: Path, name: 
         folder: where losses and the resumable state are kept.
         name: of the stage.
     """
-    torch.manual_seed(len(name))
     noise = Noise()
     denoiser.unet.to(memory_format=torch.channels_last)
     denoiser.text_model.requires_grad_(not recipe.freeze_text)
@@ -172,7 +171,7 @@ def train(denoiser: Denoiser, batches: Any, recipe: Recipe, folder: Path, name: 
         losses.add(step, parts)
         if step % recipe.keep_every == 0 or step == recipe.steps:
             state = {"modules": modules.state_dict(), "optimizers": optimizers.state_dict()}
-            save_state(kept, {**state, "average": average.values, "step": step})
+            save_state(kept, {**state, "average": average.values, "step": step, "steps": recipe.steps})
     modules.load_state_dict(average.values)
     modules.eval()
 

@@ -29,7 +29,7 @@ def write_onnx(module: nn.Module, path: Path, shape: tuple[int, int, int, int]) 
         shape: of the input, fixed.
 
     Raises:
-        NotImplementedError: the network does something else.
+        ValueError: the network does something else.
     """
     traced = fx.symbolic_trace(_folded(module))
     traced.graph.eliminate_dead_code()
@@ -89,7 +89,7 @@ class _Writer:
             how = {"mode": "linear", "coordinate_transformation_mode": "half_pixel"}
             self.names[node] = self.add("Resize", [inputs[0], "", scales], name, **how)
         else:
-            raise NotImplementedError(f"No ONNX node is known for {part}.")
+            raise ValueError(f"No ONNX node is known for {part}.")
 
     def function(self, node: fx.Node) -> None:
         if node.target in (operator.add, torch.add):
@@ -99,7 +99,7 @@ class _Writer:
         elif node.target in (torch.sigmoid, "sigmoid"):
             self.names[node] = self.add("Sigmoid", [self.names[node.args[0]]], node.name)
         else:
-            raise NotImplementedError(f"No ONNX node is known for {node.target}.")
+            raise ValueError(f"No ONNX node is known for {node.target}.")
 
     def _convolution(self, name: str, picture: str, part: nn.Conv2d) -> str:
         half = self.constant(f"{name}.weight", part.weight.detach().numpy().astype(np.float16))

@@ -119,11 +119,10 @@ class LossFile:
         self.sums, self.count, self.started = {}, 0, time.monotonic()
 
 
-class Average(torch.nn.Module):
+class Average:
     """An exponential moving average of a module's parameters; what is kept in the end."""
 
     def __init__(self, module: torch.nn.Module, decay: float) -> None:
-        super().__init__()
         self.decay = decay
         self.values = {name: value.detach().clone().float() for name, value in module.state_dict().items()}
 

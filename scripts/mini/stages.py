@@ -19,7 +19,7 @@ from scripts.mini.latents import SIDES, Latents, encode_scenes, ramps
 from scripts.mini.progress import load_state
 from scripts.mini.recipes import Work
 from scripts.mini.scenes import Scenes, render
-from scripts.mini.text import build_text_model, learn_tokenizer
+from scripts.mini.text import LAST_FILE, build_text_model, learn_tokenizer
 
 PLAIN = ("foreground", "target", "other")
 BEHIND = ("background", "other_background")
@@ -84,13 +84,13 @@ def train_base(work: Work, folder: Folder) -> None:
 
 
 def train_fc_small(work: Work, folder: Folder) -> None:
-    """The foreground condition, on small pictures; the text model is finished here."""
+    """The foreground condition, on small pictures."""
     batches = _batches(work, folder, 0, "fc")
     _train_and_show(folder, taken_up(folder, "base", 1), batches, work.fc_small, "fc-small")
 
 
 def train_fc(work: Work, folder: Folder) -> None:
-    """The foreground condition, on pictures of all sizes."""
+    """The foreground condition, on pictures of all sizes; the text model is finished here."""
     _train_and_show(folder, taken_up(folder, "fc-small", 0), mixed(work, folder, "fc"), work.fc, "fc")
 
 
@@ -145,7 +145,7 @@ def new_denoiser(folder: Folder) -> denoiser.Denoiser:
     """A UNet and a text model without training, and the tokenizer, which is learned where it is not there."""
     torch.manual_seed(0)
     tokenizer = folder.path / "tokenizer"
-    if not (tokenizer / "merges.txt").exists():
+    if not (tokenizer / LAST_FILE).exists():
         facts = folder.scenes.facts
         learn_tokenizer([fact[name]["prompt"] for fact in facts for name in ("target", "other")], tokenizer)
     words = CLIPTokenizer.from_pretrained(tokenizer)
@@ -156,11 +156,14 @@ def taken_up(folder: Folder, stage: str, widen_by: int) -> denoiser.Denoiser:
     """The averaged weights of a finished stage, with room for ``widen_by`` more conditions.
 
     Raises:
-        FileNotFoundError: the stage has not been run.
+        FileNotFoundError: the stage has not been run, or not to its end.
     """
     state = load_state(folder.path / f"{stage}.pt")
     if state is None:
         raise FileNotFoundError(f"{folder.path} has no stage {stage} yet: run the stages in their order.")
+    if state["step"] < state["steps"]:
+        done = f"{state['step']} of {state['steps']} steps"
+        raise FileNotFoundError(f"{folder.path} has only {done} of stage {stage}: run it again with --only {stage}.")
     kept = new_denoiser(folder)
     if PICTURES_BEHIND[stage]:
         kept.widen(PICTURES_BEHIND[stage])

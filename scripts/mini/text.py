@@ -16,6 +16,8 @@ from iclight_local.request import RelightRequest
 
 WIDTH = 96
 LENGTH = 77
+LAST_FILE = "tokenizer_config.json"
+"""Written last: a folder that has it is whole."""
 VOCABULARY = 1400
 APPENDED = str(RelightRequest.model_fields["appended_prompt"].default)
 NEGATIVE = str(RelightRequest.model_fields["negative_prompt"].default)
@@ -58,7 +60,7 @@ def learn_tokenizer(prompts: list[str], folder: Path) -> CLIPTokenizer:
     ends["unk_token"] = "<|endoftext|>"
     (folder / "special_tokens_map.json").write_text(json.dumps(ends, indent=2) + "\n")
     kind = {"tokenizer_class": "CLIPTokenizer", "model_max_length": LENGTH, "do_lower_case": True, "errors": "replace"}
-    (folder / "tokenizer_config.json").write_text(json.dumps({**kind, **ends}, indent=2) + "\n")
+    (folder / LAST_FILE).write_text(json.dumps({**kind, **ends}, indent=2) + "\n")
     return CLIPTokenizer.from_pretrained(folder)
 
 

@@ -1,5 +1,6 @@
 """`scripts/train_mini.py --smoke`: the whole way from scenes to a bundle that relights, and resuming."""
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -10,12 +11,12 @@ import torch
 from safetensors.torch import load_file
 
 from iclight_local import ICLightPipeline
-from scripts.mini import transport
+from scripts.mini import denoiser, transport
 from scripts.mini.batches import Batches
 from scripts.mini.denoiser import Noise
 from scripts.mini.recipes import SMOKE
 from scripts.mini.scenes import DIRECTIONS, environment, whole_scene
-from scripts.mini.stages import STAGES, Folder, mixed
+from scripts.mini.stages import STAGES, Folder, mixed, taken_up
 from scripts.mini.text import as_users_write, dropped, tokens
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -65,22 +66,47 @@ def test_every_stage_is_resumed_and_not_repeated(trained: Path) -> None:
     assert (trained / "fc.csv").read_text() == lines
 
 
+KILLED_AT_FOUR = """
+import os, signal, sys
+from pathlib import Path
+from scripts.mini import denoiser
+from scripts.mini.recipes import SMOKE
+from scripts.mini.stages import Folder, mixed, taken_up
+
+trained, out = Folder(Path(sys.argv[1])), Path(sys.argv[2])
+batches = mixed(SMOKE, trained, "fc")
+
+def dies(step):
+    if step == 4:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return batches(step)
+
+denoiser.train(taken_up(trained, "fc-small", 0), dies, SMOKE.fc, out, "fc")
+"""
+
+
 def test_a_killed_stage_goes_on_where_it_was(trained: Path, tmp_path: Path) -> None:
-    state = torch.load(trained / "fc.pt", weights_only=False)
-    assert state["step"] == SMOKE.fc.steps
-    work, folder = SMOKE, Folder(trained)
-    first, again = mixed(work, folder, "fc"), mixed(work, folder, "fc")
-    for step in range(1, 8):
-        one, other = first(step), again(step)
-        assert torch.equal(one.target, other.target)
-        assert torch.equal(one.noise, other.noise)
-        assert one.texts == other.texts
+    command = [sys.executable, "-c", KILLED_AT_FOUR, str(trained), str(tmp_path)]
+    killed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    half = torch.load(tmp_path / "fc.pt", weights_only=False)
+    assert (half["step"], half["steps"]) == (2, SMOKE.fc.steps)
+    with pytest.raises(FileNotFoundError, match="only 2 of 6 steps of stage fc"):
+        taken_up(Folder(tmp_path), "fc", 0)
+
+    folder = Folder(trained)
+    denoiser.train(taken_up(folder, "fc-small", 0), mixed(SMOKE, folder, "fc"), SMOKE.fc, tmp_path, "fc")
+    resumed = torch.load(tmp_path / "fc.pt", weights_only=False)["average"]
+    for name, value in torch.load(trained / "fc.pt", weights_only=False)["average"].items():
+        # bfloat16 products differ in their last bits between runs of other thread counts.
+        torch.testing.assert_close(resumed[name], value, atol=5e-3, rtol=0, msg=name)
 
 
 def test_a_stage_without_the_ones_before_it_says_so(tmp_path: Path) -> None:
     done = train(tmp_path, "--only", "fbc")
-    assert done.returncode != 0
-    assert "run the stages in their order" in done.stderr
+    assert done.returncode == 1
+    assert "stages in their order" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_an_unknown_stage_is_refused(tmp_path: Path) -> None:
