@@ -39,7 +39,7 @@ class HardPictures:
     scenes: Scenes
     batch: int
     size: int
-    untouched: float = 0.2
+    untouched: float = 0.35
     empty: float = 0.03
     arrays: dict[str, Any] = field(init=False)
 
