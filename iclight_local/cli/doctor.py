@@ -10,7 +10,7 @@ from iclight_local import __version__
 from iclight_local.cli.output import print_json
 from iclight_local.cli.parser import Parser, add_common, given
 from iclight_local.cli.relight import SETTINGS
-from iclight_local.cli.weights import describe
+from iclight_local.cli.weights.listing import describe
 from iclight_local.engines.record import library_versions
 from iclight_local.errors import ICLightError
 from iclight_local.segmenters.catalogue import DEFAULT as DEFAULT_SEGMENTER

@@ -1,4 +1,4 @@
-"""``iclight weights``: the bundles of weights on this machine, and the licences of those that others publish."""
+"""``iclight weights licences``: what may be done with the weights that others publish."""
 
 from __future__ import annotations
 
@@ -6,66 +6,20 @@ import argparse
 from typing import Any
 
 from iclight_local.cli.output import print_json
-from iclight_local.cli.parser import Parser, add_common, given
-from iclight_local.settings import Settings, load_settings
-from iclight_local.store.bundles import Bundle, bundle_folder, check_bundle, list_bundles
+from iclight_local.cli.parser import Parser, add_common
 from iclight_local.store.entries import Entry
 from iclight_local.store.manifest import load_manifest
 
-SUMMARY = "List the weights on this machine, and the licences of the published ones."
+SUMMARY = "List the published weights with licence, commercial use and size."
 
 
 def add_arguments(parser: Parser) -> None:
     """Declare the options."""
-    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    listing = actions.add_parser("list", help="List the bundles and what they hold.", allow_abbrev=False)
-    add_common(listing, "home")
-    licences = actions.add_parser(
-        "licences", help="List the published weights with licence, commercial use and size.", allow_abbrev=False
-    )
-    licences.add_argument("--commercial", action="store_true", help="Only what may be used commercially.")
-    add_common(licences)
+    parser.add_argument("--commercial", action="store_true", help="Only what may be used commercially.")
+    add_common(parser)
 
 
 def run(parsed: argparse.Namespace) -> int:
-    """Do what was asked for."""
-    return list_licences(parsed) if parsed.action == "licences" else list_weights(parsed)
-
-
-def list_weights(parsed: argparse.Namespace) -> int:
-    """List the bundles, and where they were looked for."""
-    settings = load_settings(given(parsed, Settings))
-    bundles = list_bundles(settings.home)
-    folder = str(bundle_folder(settings.home))
-    if parsed.json:
-        print_json({"bundles": [describe(bundle) for bundle in bundles], "looked_in": folder})
-        return 0
-    for bundle in bundles:
-        facts = describe(bundle)
-        state = facts["problem"] if facts["problem"] is not None else "usable"
-        kind = "embedded, " if bundle.embedded else ""
-        print(f"{bundle.name}: {' '.join(bundle.models)}, {facts['bytes'] / 1e9:.2f} GB, {kind}{state}")
-        print(f"  {bundle.path}")
-    if not bundles:
-        print("There are no weights on this machine.")
-    print(f"Looked in: {folder}")
-    print("A bundle elsewhere is used with --weights DIR.")
-    return 0
-
-
-def describe(bundle: Bundle) -> dict[str, Any]:
-    """A bundle's facts as plain JSON values."""
-    return {
-        "name": bundle.name,
-        "path": str(bundle.path),
-        "embedded": bundle.embedded,
-        "models": list(bundle.models),
-        "bytes": sum(path.stat().st_size for path in bundle.path.rglob("*.safetensors") if path.is_file()),
-        "problem": check_bundle(bundle),
-    }
-
-
-def list_licences(parsed: argparse.Namespace) -> int:
     """List the manifest's entries with their licences; with ``--commercial`` only what may be used commercially."""
     entries = list(load_manifest().entries.values())
     shown = [entry for entry in entries if entry.commercial == "yes" or not parsed.commercial]
