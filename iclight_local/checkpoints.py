@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from iclight_local.errors import WeightsError
-from iclight_local.request import ModelName
 
 MAX_HEADER_BYTES = 100_000_000
 """Largest header the safetensors format allows."""
@@ -20,6 +19,8 @@ COMPONENTS = ("unet", "vae", "text_encoder")
 """Folders of a base that hold weights."""
 PREDICTION_TYPES = ("epsilon", "v_prediction", "sample")
 """What a UNet can be trained to predict: the noise (as the original is), the velocity, the latents."""
+FP16 = ".fp16"
+"""Stands in the names of a variant's files."""
 _PICKLE_STARTS = (b"PK", b"\x80")
 _BYTES = {"F64": 8, "I64": 8, "U64": 8, "F32": 4, "I32": 4, "U32": 4, "F16": 2, "BF16": 2, "I16": 2, "U16": 2}
 
@@ -90,36 +91,6 @@ def parameters(header: Header) -> int:
 def stored_bytes(header: Header) -> int:
     """Bytes of tensor data a file holds."""
     return sum(math.prod(t.shape) * _BYTES.get(t.dtype, 1) for t in header.tensors.values())
-
-
-def offsets_model(header: Header, latent_channels: int) -> ModelName:
-    """The model whose offsets a file holds, told from the width of ``conv_in``.
-
-    ``fc`` and ``fcon`` have the same shapes; a file whose name says ``fcon`` is ``fcon``.
-
-    Args:
-        header: the file's table of contents.
-        latent_channels: channels of the base's latents (4 for SD1.5).
-
-    Raises:
-        WeightsError: the file is no IC-Light file in diffusers keys.
-    """
-    conv_in = header.tensors.get("conv_in.weight")
-    if conv_in is None or len(conv_in.shape) != 4:
-        found = next(iter(header.tensors), "nothing")
-        raise WeightsError(
-            f"{header.path.name} holds no conv_in.weight (its first key is {found}): "
-            "an IC-Light file in diffusers keys, like iclight_sd15_fc.safetensors, was needed."
-        )
-    channels = conv_in.shape[1]
-    if channels == 2 * latent_channels:
-        return "fcon" if "fcon" in header.path.name.lower() else "fc"
-    if channels == 3 * latent_channels:
-        return "fbc"
-    raise WeightsError(
-        f"{header.path.name} has {channels} input channels{_family(channels, latent_channels)}: IC-Light files have "
-        f"{2 * latent_channels} (fc, fcon) or {3 * latent_channels} (fbc)."
-    )
 
 
 def _family(channels: int, latent_channels: int) -> str:
@@ -215,21 +186,33 @@ def checked_prediction_type(config: Mapping[str, Any], source: str) -> str:
 
 
 def component_files(folder: Path) -> list[Path]:
-    """The files of weights that diffusers and transformers load from a component's folder.
+    """The files of weights that are loaded from a component's folder.
 
-    Other files that may lie there (a ``fp16`` variant, ``non_ema``) are not among them.
+    Safetensors win over ``.bin``, and full weights over the ``fp16`` variant; other files that may lie there
+    (``non_ema``) are not among them.
 
     Raises:
         WeightsError: there are none, or the index of a sharded file names one that is missing.
     """
-    for stem in ("diffusion_pytorch_model", "model", "pytorch_model"):
-        for suffix in (".safetensors", ".bin"):
-            index = folder / f"{stem}{suffix}.index.json"
-            if index.is_file():
-                return sorted({folder / str(name) for name in _read_table(index).get("weight_map", {}).values()})
-            if (folder / f"{stem}{suffix}").is_file():
-                return [folder / f"{stem}{suffix}"]
+    for variant in ("", FP16):
+        for stem in ("diffusion_pytorch_model", "model", "pytorch_model"):
+            for suffix in (".safetensors", ".bin"):
+                index = folder / f"{stem}{suffix}.index{variant}.json"
+                if index.is_file():
+                    return sorted({folder / str(name) for name in _read_table(index).get("weight_map", {}).values()})
+                if (folder / f"{stem}{variant}{suffix}").is_file():
+                    return [folder / f"{stem}{variant}{suffix}"]
     raise WeightsError(f"{folder} holds no weights: a complete diffusers folder was needed.")
+
+
+def variant_of(base: Path) -> str | None:
+    """What ``variant`` diffusers has to be told to load the components of a base folder: ``fp16``, or nothing.
+
+    Raises:
+        WeightsError: a component has no weights.
+    """
+    only = [all(FP16 in path.name for path in component_files(base / name)) for name in COMPONENTS]
+    return FP16.removeprefix(".") if any(only) else None
 
 
 def _check_complete(base: Path) -> None:
@@ -249,28 +232,28 @@ def _check_complete(base: Path) -> None:
         raise WeightsError(f"{tokenizer} holds no vocab.json and merges.txt: a complete diffusers folder was needed.")
 
 
-def check_offsets_fit(offsets: Header, base_shapes: Mapping[str, tuple[int, ...]]) -> None:
-    """Check key by key that offsets can be added to a base UNet whose ``conv_in`` will be widened.
+def check_offsets_fit(name: str, offsets: Mapping[str, tuple[int, ...]], wanted: Mapping[str, tuple[int, ...]]) -> None:
+    """Check key by key that an IC-Light file fits a base.
 
     Args:
-        offsets: the IC-Light file.
-        base_shapes: shapes of the base UNet's tensors, by key.
+        name: of the file.
+        offsets: shapes of its tensors, by their names in diffusers.
+        wanted: shapes of the base UNet's tensors, whose ``conv_in`` has been widened to the file's.
 
     Raises:
         WeightsError: keys are missing or strange, or a shape differs.
     """
-    missing = [key for key in base_shapes if key not in offsets.tensors]
-    strange = [key for key in offsets.tensors if key not in base_shapes]
+    missing = [key for key in wanted if key not in offsets]
+    strange = [key for key in offsets if key not in wanted]
     if missing or strange:
         raise WeightsError(
-            f"{offsets.path.name} does not fit the base: {len(missing)} of its UNet's keys are missing and "
+            f"{name} does not fit the base: {len(missing)} of its UNet's keys are missing and "
             f"{len(strange)} are strange (like {(missing + strange)[0]}): an IC-Light file for SD1.5 was needed."
         )
-    for key, shape in base_shapes.items():
-        found = offsets.tensors[key].shape
-        if key != "conv_in.weight" and found != shape:
+    for key, shape in wanted.items():
+        if offsets[key] != shape:
             raise WeightsError(
-                f"{offsets.path.name} does not fit the base: {key} is {_sizes(found)} in the file and "
+                f"{name} does not fit the base: {key} is {_sizes(offsets[key])} in the file and "
                 f"{_sizes(shape)} in the base{_sd2_hint(key, shape)}; IC-Light's offsets fit SD1.5 only."
             )
 

@@ -14,14 +14,16 @@ from typing import Any
 import pytest
 
 from iclight_local.checkpoints import (
+    COMPONENTS,
     Header,
     TensorInfo,
     check_base,
     check_offsets_fit,
-    offsets_model,
+    component_files,
     parameters,
     read_header,
     stored_bytes,
+    variant_of,
 )
 from iclight_local.errors import WeightsError
 
@@ -110,36 +112,6 @@ def test_a_missing_file(tmp_path: Path) -> None:
         read_header(tmp_path)
 
 
-def test_the_model_of_a_file(tmp_path: Path) -> None:
-    assert offsets_model(read_header(FC), 4) == "fc"
-    assert offsets_model(read_header(FBC), 4) == "fbc"
-    assert offsets_model(read_header(BUNDLE / "iclight_sd15_fcon.safetensors"), 4) == "fcon"
-    renamed = shutil.copy(FC, tmp_path / "My_FCon.safetensors")
-    assert offsets_model(read_header(Path(renamed)), 4) == "fcon"
-
-
-@pytest.mark.parametrize(
-    ("tensors", "sentence"),
-    [
-        ({"model.diffusion_model.x": (1,)}, r"holds no conv_in\.weight \(its first key is model\.diffusion_model\.x\)"),
-        ({}, r"holds no conv_in\.weight \(its first key is nothing\): an IC-Light file in diffusers keys"),
-        ({"conv_in.weight": (320, 8)}, r"holds no conv_in\.weight"),
-        ({"conv_in.weight": (320, 4, 3, 3)}, r"has 4 input channels \(a plain UNet\): IC-Light files have 8 "),
-        ({"conv_in.weight": (320, 9, 3, 3)}, r"has 9 input channels \(an inpainting UNet\)"),
-        ({"conv_in.weight": (320, 5, 3, 3)}, r"has 5 input channels: .*8 \(fc, fcon\) or 12 \(fbc\)\."),
-    ],
-)
-def test_no_offsets(tensors: dict[str, tuple[int, ...]], sentence: str) -> None:
-    header = Header(Path("x.safetensors"), {key: TensorInfo("F16", shape) for key, shape in tensors.items()})
-    with pytest.raises(WeightsError, match=r"^x\.safetensors " + sentence):
-        offsets_model(header, 4)
-
-
-def test_a_plain_unet_is_no_offsets() -> None:
-    with pytest.raises(WeightsError, match=r"4 input channels \(a plain UNet\)"):
-        offsets_model(read_header(UNET), 4)
-
-
 def test_a_base(base: Path) -> None:
     assert check_base(base) == 4
 
@@ -187,28 +159,50 @@ def test_latent_channels_are_read_from_the_config(base: Path) -> None:
     assert check_base(base) == 16
 
 
-def shapes() -> dict[str, tuple[int, ...]]:
-    return {key: tensor.shape for key, tensor in read_header(UNET).tensors.items()}
+def shapes(path: Path, channels: int | None = None) -> dict[str, tuple[int, ...]]:
+    """Of a file's tensors; with a ``conv_in`` of so many channels."""
+    found = {key: tensor.shape for key, tensor in read_header(path).tensors.items()}
+    if channels is not None:
+        found["conv_in.weight"] = (found["conv_in.weight"][0], channels, 3, 3)
+    return found
 
 
 def test_offsets_that_fit() -> None:
-    check_offsets_fit(read_header(FC), shapes())
-    check_offsets_fit(read_header(FBC), shapes())
+    check_offsets_fit("x", shapes(FC), shapes(UNET, 8))
+    check_offsets_fit("x", shapes(FBC), shapes(UNET, 12))
 
 
 def test_offsets_with_other_keys() -> None:
-    more = {**shapes(), "mid.extra": (1,)}
+    wanted = shapes(UNET, 8)
     with pytest.raises(WeightsError, match=r"1 of its UNet's keys are missing and 0 are strange \(like mid\.extra\)"):
-        check_offsets_fit(read_header(FC), more)
-    fewer = dict(list(shapes().items())[2:])
+        check_offsets_fit("x", shapes(FC), {**wanted, "mid.extra": (1,)})
+    fewer = dict(list(wanted.items())[2:])
     with pytest.raises(WeightsError, match="0 of its UNet's keys are missing and 2 are strange"):
-        check_offsets_fit(read_header(FC), fewer)
+        check_offsets_fit("x", shapes(FC), fewer)
 
 
 def test_offsets_of_other_shapes() -> None:
-    key = next(key for key in shapes() if key.endswith("attn2.to_k.weight"))
-    wide = {**shapes(), key: (32, 1024)}
+    wanted = shapes(UNET, 8)
+    key = next(key for key in wanted if key.endswith("attn2.to_k.weight"))
     with pytest.raises(WeightsError, match=rf"{key} is \d+x32 in the file and 32x1024 in the base \(an SD2 model\); "):
-        check_offsets_fit(read_header(FC), wide)
+        check_offsets_fit("x", shapes(FC), {**wanted, key: (32, 1024)})
     with pytest.raises(WeightsError, match=r"conv_out\.bias is 4 in the file and 5 in the base; IC-Light's offsets"):
-        check_offsets_fit(read_header(FC), {**shapes(), "conv_out.bias": (5,)})
+        check_offsets_fit("x", shapes(FC), {**wanted, "conv_out.bias": (5,)})
+
+
+def test_the_files_of_a_component(tmp_path: Path) -> None:
+    for name in ("model.fp16.bin", "model.fp16.safetensors", "model.bin", "model.safetensors", "model.non_ema.bin"):
+        (tmp_path / name).touch()
+    for expected in ("model.safetensors", "model.bin", "model.fp16.safetensors", "model.fp16.bin"):
+        assert component_files(tmp_path) == [tmp_path / expected]
+        (tmp_path / expected).unlink()
+    with pytest.raises(WeightsError, match="holds no weights"):
+        component_files(tmp_path)
+
+
+def test_the_variant_of_a_base(base: Path) -> None:
+    assert variant_of(base) is None
+    for part in COMPONENTS:
+        for path in component_files(base / part):
+            path.rename(path.with_suffix(".fp16.safetensors"))
+    assert variant_of(base) == "fp16"

@@ -31,6 +31,7 @@ from iclight_local.pipelines.placement import (
     reset_peak_memory,
     same_cpu_threads,
 )
+from iclight_local.pipelines.single_file import load_vae
 from iclight_local.plan import SET_BY_NORMALS, RelightPlan, make_normals_plan, make_plan
 from iclight_local.request import Knobs, ModelName, RelightRequest
 from iclight_local.result import NormalsResult, Progress, ProgressCallback, RelightResult
@@ -159,6 +160,8 @@ class LocalEngine:
         bundle, placement = self.options.bundle, self.placement
         first = next(iter(self._pipes.values()), None)
         shared = {} if first is None else {name: getattr(first, name) for name in _SHARED}
+        if bundle.vae is not None and "vae" not in shared:
+            shared["vae"] = load_vae(bundle.vae, placement.vae_dtype)
         pipe = ICLightPipeline.from_pretrained(
             bundle.base,
             iclight=bundle.offsets(model),

@@ -40,14 +40,18 @@ def check_use(found: Identified, purpose: Purpose) -> None:
 
 
 def chosen_model(found: Identified, asked: ModelName | None) -> ModelName:
-    """The model an IC-Light file is taken for: the asked one if it can be that, without one the first it can be.
+    """The model an IC-Light file is taken for: the asked one if it can be that.
+
+    Where none was asked for, the file's name decides between fc and fcon, whose keys and shapes are the same.
 
     Raises:
         WeightsError: the file holds another model than was asked for, or none.
     """
     check_use(found, "iclight")
     if asked is None:
-        return found.models[0]
+        named = [model for model in found.models if model in found.name.lower()]
+        # fcon's name holds fc's.
+        return max(named, key=len, default=found.models[0])
     if asked not in found.models:
         holds = " or ".join(found.models)
         raise WeightsError(

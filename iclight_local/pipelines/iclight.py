@@ -22,18 +22,10 @@ from iclight_local.imaging.fit import UInt8Array, resize
 from iclight_local.imaging.matte import foreground_array
 from iclight_local.pipelines.items import Item, check_one_batch, make_item, spread
 from iclight_local.pipelines.latents import decode_latents, encode_pictures, to_uint8, to_unit
-from iclight_local.pipelines.loading import (
-    MODEL_OF_WIDTH,
-    base_prediction_type,
-    cast,
-    check_pair,
-    default_scheduler,
-    dtype_of,
-    load_merged_unet,
-    loading_errors,
-)
+from iclight_local.pipelines.loading import MODEL_OF_WIDTH, cast, dtype_of, loading_errors, merge_into
 from iclight_local.pipelines.placement import vae_dtype
 from iclight_local.pipelines.sampling import Batch, Sampler, StepCallback
+from iclight_local.pipelines.single_file import add_base_parts
 from iclight_local.pipelines.text import balance, encode_text, stack
 from iclight_local.plan import PassPlan
 from iclight_local.request import Knobs, ModelName
@@ -117,9 +109,10 @@ class ICLightPipeline(
         """Load a base and add IC-Light's offsets, or load a pipeline that :meth:`save_pretrained` wrote.
 
         Args:
-            pretrained_model_name_or_path: a diffusers folder of SD1.5, a repository on the hub, or (without
-                ``iclight``) a folder of a saved ICLightPipeline.
-            iclight: file of offsets, like ``iclight_sd15_fc.safetensors``.
+            pretrained_model_name_or_path: a diffusers folder of SD1.5, a single safetensors file with UNet, VAE and
+                text encoder, a repository on the hub, or (without ``iclight``) a folder of a saved ICLightPipeline.
+            iclight: file of offsets, like ``iclight_sd15_fc.safetensors``, or of a merged UNet, in the keys of
+                diffusers or ldm.
             model: the model that is wanted; a file of another one is refused.
             **kwargs: as in ``DiffusionPipeline.from_pretrained``. ``torch_dtype=torch.float16`` leaves the
                 autoencoder in bfloat16, because SD1.5's overflows in float16; None and ``auto`` are float32.
@@ -132,17 +125,20 @@ class ICLightPipeline(
         base = str(pretrained_model_name_or_path)
         dtype = kwargs.pop("torch_dtype", kwargs.pop("dtype", None))
         to_cast = [name for name in ("text_encoder", "unet", "vae") if name not in kwargs]
+        dtypes = {name: dtype_of(name, dtype) for name in to_cast}
         with loading_errors(base):
             if iclight is not None:
-                kwargs["model"] = check_pair(Path(base), Path(iclight), model)
-                kwargs["unet"] = load_merged_unet(base, Path(iclight), kwargs)
-                if "scheduler" not in kwargs:
-                    kwargs["scheduler"] = default_scheduler(base_prediction_type(base, kwargs))
-            pipe: ICLightPipeline = super().from_pretrained(base, **kwargs)
+                merge_into(kwargs, base, Path(iclight), model, dtypes)
+            if Path(base).is_file():
+                own = inspect.signature(cls.__init__).parameters
+                add_base_parts(Path(base), kwargs, dtypes)
+                pipe = cls(**{name: value for name, value in kwargs.items() if name in own})
+            else:
+                pipe = super().from_pretrained(base, dtype={"default": torch.float32, **dtypes}, **kwargs)
         if model not in (None, pipe.config.model):
             raise WeightsError(f"{base} holds a pipeline of model {pipe.config.model}, and {model} was asked for.")
-        for name in to_cast:
-            cast(getattr(pipe, name), dtype_of(name, dtype))
+        for name, wanted in dtypes.items():
+            cast(getattr(pipe, name), wanted)
         return pipe
 
     @classmethod

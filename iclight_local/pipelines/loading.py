@@ -10,32 +10,21 @@ from typing import Any
 import diffusers
 import torch
 import transformers
-from diffusers import DPMSolverMultistepScheduler, UNet2DConditionModel
+from diffusers import DPMSolverMultistepScheduler
 from huggingface_hub.errors import EntryNotFoundError
-from safetensors import safe_open
 
-from iclight_local.checkpoints import (
-    check_base,
-    check_offsets_fit,
-    checked_prediction_type,
-    offsets_model,
-    prediction_type,
-    read_header,
-)
+from iclight_local.checkpoints import check_base, checked_prediction_type, prediction_type, read_header, variant_of
 from iclight_local.errors import ICLightError, InvalidRequest, OutOfMemory, WeightsError
+from iclight_local.layouts.identify import identify
+from iclight_local.layouts.purpose import check_use, chosen_model
+from iclight_local.pipelines.hub import hub_options, on_hub
+from iclight_local.pipelines.merging import load_merged_unet
 from iclight_local.request import ModelName
 
 MODEL_OF_WIDTH: dict[int, ModelName] = {2: "fc", 3: "fbc"}
 """The model of a UNet whose input is so many times as wide as the latents; fcon has fc's width."""
 SD15_LATENT_CHANNELS = 4
 """Channels that a base on the hub is taken to have before it is there."""
-HUB_ARGUMENTS = (
-    "cache_dir", "force_download", "proxies", "local_files_only", "token", "revision", "variant",
-    "use_safetensors", "low_cpu_mem_usage",
-)  # fmt: skip
-"""Arguments of ``from_pretrained`` that say where files are and how they are read."""
-HUB_PARTS = 2
-"""A repository on the hub is named OWNER/NAME; any other path that is not there is a missing folder."""
 
 
 def default_scheduler(prediction_type: str = "epsilon") -> DPMSolverMultistepScheduler:
@@ -63,7 +52,7 @@ def base_prediction_type(base: str, options: Mapping[str, Any]) -> str:
     """What a base's UNet predicts, by its scheduler's config: the one thing that is taken from there.
 
     Args:
-        base: a diffusers folder, or a repository on the hub.
+        base: a diffusers folder, a single file, or a repository on the hub.
         options: arguments of ``DiffusionPipeline.from_pretrained``; those about files are handed on.
 
     Raises:
@@ -72,8 +61,10 @@ def base_prediction_type(base: str, options: Mapping[str, Any]) -> str:
     """
     if Path(base).is_dir():
         return prediction_type(Path(base))
+    if Path(base).is_file():  # which has no scheduler's config
+        return "epsilon"
     try:
-        config = DPMSolverMultistepScheduler.load_config(base, subfolder="scheduler", **_hub(options))
+        config = DPMSolverMultistepScheduler.load_config(base, subfolder="scheduler", **hub_options(options))
     except OSError as error:
         # diffusers says this and a failing network with one class.
         if not isinstance(error.__context__, EntryNotFoundError):
@@ -83,58 +74,48 @@ def base_prediction_type(base: str, options: Mapping[str, Any]) -> str:
 
 
 def check_pair(base: Path, iclight: Path, model: ModelName | None) -> ModelName:
-    """Check that a file of offsets is of the asked model and that its base is of the right family.
+    """Check that an IC-Light file is of the asked model and that its base is of the right family.
 
-    A base that is no folder on disk (a repository on the hub) is checked by its shapes once it is loaded.
+    A base that is no file on disk (a repository on the hub) is checked by its shapes once it is loaded.
 
     Returns:
-        The model the file holds.
+        The model that the file is taken for.
 
     Raises:
         WeightsError: one sentence that says what was found and what was needed.
     """
-    on_hub = not base.is_absolute() and len(base.parts) == HUB_PARTS and not base.exists()
-    if not base.is_dir() and not on_hub:
-        what = "is a file" if base.exists() else "is not there"
-        raise WeightsError(f"{base} {what}, and a diffusers folder of an SD1.5 model was needed.")
-    latent_channels = check_base(base) if base.is_dir() else SD15_LATENT_CHANNELS
-    found = offsets_model(read_header(iclight), latent_channels)
-    if model is not None and model != found and "fbc" in (model, found):
+    if base.is_dir():
+        check_base(base)
+    elif base.is_file():
+        check_use(identify(read_header(base)), "base")
+    elif not on_hub(base):
         raise WeightsError(
-            f"{iclight.name} holds model {found} and {model} was asked for: give a file of {model}, or ask for {found}."
+            f"{base} is not there, and a diffusers folder or a single safetensors file of an SD1.5 model was needed."
         )
-    return found if model is None else model
+    return chosen_model(identify(read_header(iclight)), model)
 
 
-def load_merged_unet(base: str, iclight: Path, options: Mapping[str, Any]) -> UNet2DConditionModel:
-    """Load a base UNet, widen its ``conv_in`` with zeros and add the offsets key by key, in float32.
-
-    The offsets are read one tensor at a time, so that the peak memory is that of the base UNet.
+def merge_into(
+    given: dict[str, Any], base: str, iclight: Path, model: ModelName | None, dtypes: Mapping[str, torch.dtype]
+) -> None:
+    """Add to the arguments of ``from_pretrained`` what makes an IC-Light pipeline of a base.
 
     Args:
-        base: a diffusers folder, or a repository on the hub.
-        iclight: the file of offsets.
-        options: arguments of ``DiffusionPipeline.from_pretrained``; those about files are handed on.
+        given: the arguments; the merged UNet, its scheduler, its model's name and the files' variant are added.
+        base: a diffusers folder, a single file, or a repository on the hub.
+        iclight: the IC-Light file.
+        model: the model that is wanted; None: as the file says.
+        dtypes: precision of the components.
 
     Raises:
-        WeightsError: the two do not fit.
+        WeightsError: the files are missing, damaged, or do not belong together.
     """
-    header = read_header(iclight)
-    unet, found = UNet2DConditionModel.from_pretrained(
-        base, subfolder="unet", torch_dtype=torch.float32, output_loading_info=True, **_hub(options)
-    )
-    if found["missing_keys"]:
-        raise WeightsError(
-            f"The UNet of {base} lacks {len(found['missing_keys'])} tensors, like {found['missing_keys'][0]}: "
-            "fetch or copy it again."
-        )
-    check_offsets_fit(header, {key: tuple(value.shape) for key, value in unet.state_dict().items()})
-    _widen(unet, header.tensors["conv_in.weight"].shape[1])
-    state = unet.state_dict()
-    with torch.no_grad(), safe_open(iclight, framework="pt") as offsets:
-        for key in header.tensors:
-            state[key].add_(offsets.get_tensor(key).to(state[key].dtype))
-    return unet
+    given["model"] = check_pair(Path(base), iclight, model)
+    given["unet"] = load_merged_unet(base, iclight, given, dtypes.get("unet", torch.float32))
+    if "scheduler" not in given:
+        given["scheduler"] = default_scheduler(base_prediction_type(base, given))
+    if Path(base).is_dir() and "variant" not in given:
+        given["variant"] = variant_of(Path(base))
 
 
 def dtype_of(name: str, dtype: torch.dtype | str | Mapping[str, torch.dtype] | None) -> torch.dtype:
@@ -196,17 +177,3 @@ def quiet_loading() -> Iterator[None]:
 def cast(module: torch.nn.Module, dtype: torch.dtype) -> None:
     """Cast a component as torch does; diffusers' own ``to`` warns of modules kept in float32, of which it has none."""
     torch.nn.Module.to(module, dtype=dtype)
-
-
-def _hub(options: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: options[key] for key in HUB_ARGUMENTS if key in options}
-
-
-def _widen(unet: UNet2DConditionModel, in_channels: int) -> None:
-    """Give ``conv_in`` zeroed weights for the channels of the condition."""
-    old = unet.conv_in
-    extra = torch.zeros_like(old.weight[:, :1]).repeat(1, in_channels - old.in_channels, 1, 1)
-    new = torch.nn.Conv2d(in_channels, old.out_channels, old.kernel_size, old.stride, old.padding)
-    new.load_state_dict({"weight": torch.cat([old.weight, extra], dim=1), "bias": old.bias})
-    unet.conv_in = new
-    unet.register_to_config(in_channels=in_channels)

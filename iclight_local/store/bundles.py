@@ -7,26 +7,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
-from iclight_local.checkpoints import (
-    COMPONENTS,
-    check_base,
-    component_files,
-    offsets_model,
-    prediction_type,
-    read_header,
-)
+from iclight_local.checkpoints import COMPONENTS, check_base, component_files, prediction_type, read_header
 from iclight_local.embedded import NAME as EMBEDDED
 from iclight_local.embedded import embedded_bundle
 from iclight_local.errors import WeightsError
+from iclight_local.layouts.identify import identify
+from iclight_local.layouts.purpose import check_use, chosen_model
 from iclight_local.request import ModelName
 
 DEFAULT = "sd15"
 """The bundle that is used when none is named: the real weights; where they are not there, the embedded one."""
+BASE_FOLDER = "base"
+BASE_FILE = "base.safetensors"
+VAE_FILE = "vae.safetensors"
 
 
 @dataclass(frozen=True)
 class Bundle:
-    """A folder with ``base/`` (a diffusers SD1.5 folder) and ``iclight_sd15_{fc,fcon,fbc}.safetensors``.
+    """A folder with a base and IC-Light's files ``iclight_sd15_{fc,fcon,fbc}.safetensors``.
+
+    The base is ``base/`` (a diffusers SD1.5 folder) or ``base.safetensors`` (a single-file SD1.5 model). A
+    ``vae.safetensors`` beside it takes the place of the base's own autoencoder.
 
     Attributes:
         name: the folder's name.
@@ -38,8 +39,14 @@ class Bundle:
 
     @property
     def base(self) -> Path:
-        """The diffusers folder of the base."""
-        return self.path / "base"
+        """The diffusers folder of the base, or its single file."""
+        return base_of(self.path)
+
+    @property
+    def vae(self) -> Path | None:
+        """An autoencoder of one's own, where there is one."""
+        path = self.path / VAE_FILE
+        return path if path.is_file() else None
 
     @property
     def embedded(self) -> bool:
@@ -72,8 +79,16 @@ class Bundle:
         Raises:
             WeightsError: one of them is missing.
         """
-        parts = [path for name in COMPONENTS for path in component_files(self.base / name)]
-        return [*parts, self.offsets(model)]
+        single = self.base.is_file()
+        parts = [self.base] if single else [path for name in COMPONENTS for path in component_files(self.base / name)]
+        own = [] if self.vae is None else [self.vae]
+        return [*parts, *own, self.offsets(model)]
+
+
+def base_of(folder: Path) -> Path:
+    """Where a bundle keeps its base: the folder, unless there is only a single file."""
+    single = folder / BASE_FILE
+    return single if single.is_file() and not (folder / BASE_FOLDER).is_dir() else folder / BASE_FOLDER
 
 
 def offsets_path(folder: Path, model: ModelName) -> Path:
@@ -88,7 +103,8 @@ def bundle_folder(home: Path) -> Path:
 
 def list_bundles(home: Path) -> list[Bundle]:
     """Every bundle in the known folder, and the embedded one unless one there has its name; by name."""
-    found = {path.parent.name: Bundle(path.parent.name, path.parent) for path in bundle_folder(home).glob("*/base")}
+    bases = (path for name in (BASE_FOLDER, BASE_FILE) for path in bundle_folder(home).glob(f"*/{name}"))
+    found = {path.parent.name: Bundle(path.parent.name, path.parent) for path in bases}
     embedded = embedded_bundle()
     if embedded is not None:
         found.setdefault(EMBEDDED, Bundle(EMBEDDED, embedded))
@@ -118,10 +134,10 @@ def find_bundle(name: str | None, home: Path) -> Bundle:
         raise WeightsError(
             f"There is no bundle of weights {name} ({there}): name a bundle's folder with --weights DIR."
         )
-    if not (path / "base").is_dir():
+    if not base_of(path).exists():
         raise WeightsError(
-            f"{path} is no bundle of weights: it needs base/ (a diffusers folder of an SD1.5 model) and "
-            "iclight_sd15_fc.safetensors, _fcon or _fbc beside it."
+            f"{path} is no bundle of weights: it needs {BASE_FOLDER}/ (a diffusers folder of an SD1.5 model) or "
+            f"{BASE_FILE} (a single-file one), and iclight_sd15_fc.safetensors, _fcon or _fbc beside it."
         )
     return Bundle(path.resolve().name, path)
 
@@ -149,12 +165,27 @@ def check_bundle(bundle: Bundle) -> str | None:
     if not bundle.models:
         return f"{bundle.path} holds no iclight_sd15_*.safetensors."
     try:
-        latent_channels = check_base(bundle.base)
-        prediction_type(bundle.base)
+        latent_channels = _check_base(bundle)
         for model in bundle.models:
-            found = offsets_model(read_header(bundle.offsets(model)), latent_channels)
-            if (found == "fbc") != (model == "fbc"):
-                return f"{bundle.offsets(model)} holds model {found} under the name of {model}: rename it."
+            found = identify(read_header(bundle.offsets(model)))
+            chosen_model(found, model)
+            if found.latent_channels != latent_channels:
+                return (
+                    f"{bundle.offsets(model)} is for latents of {found.latent_channels} channels, "
+                    f"and {bundle.base} has {latent_channels}."
+                )
     except WeightsError as error:
         return str(error)
     return None
+
+
+def _check_base(bundle: Bundle) -> int:
+    """Check a bundle's base and its own autoencoder; gives the channels of the base's latents."""
+    if bundle.vae is not None:
+        check_use(identify(read_header(bundle.vae)), "vae")
+    if bundle.base.is_file():
+        found = identify(read_header(bundle.base))
+        check_use(found, "base")
+        return found.latent_channels
+    prediction_type(bundle.base)
+    return check_base(bundle.base)

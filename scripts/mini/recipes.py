@@ -54,8 +54,8 @@ FULL = Work(
     autoencoder=autoencoder.Recipe(),
     base=denoiser.Recipe(steps=900, peak=0.008, freeze_text=False),
     fc_small=denoiser.Recipe(steps=4000, peak=0.008, freeze_text=False),
-    fc=denoiser.Recipe(steps=4400, peak=0.006, freeze_text=False),
-    fbc=denoiser.Recipe(steps=1500, peak=0.004),
+    fc=denoiser.Recipe(steps=4000, peak=0.006, freeze_text=False),
+    fbc=denoiser.Recipe(steps=1300, peak=0.004),
     twin=denoiser.Recipe(steps=250, peak=0.004),
     segmenter=segmenter.Recipe(),
 )

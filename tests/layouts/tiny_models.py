@@ -10,11 +10,12 @@ from diffusers import AutoencoderKL, UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel
 
 from iclight_local.checkpoints import Header, TensorInfo
-from iclight_local.layouts.text import WRAPPER
-from iclight_local.layouts.unet import unet_to_ldm
-from iclight_local.layouts.vae import conv_shape, vae_to_ldm
+from scripts.every_layout import State
+from scripts.every_layout import ldm_text as ldm_text
+from scripts.every_layout import ldm_unet as ldm_unet
+from scripts.every_layout import ldm_vae as ldm_vae
+from scripts.every_layout import single_file as single_file
 
-State = dict[str, torch.Tensor]
 UNETS: dict[str, dict[str, Any]] = {
     "bundle": {"block_out_channels": (16, 32, 32), "layers_per_block": 1, "cross": (1, 1, 0)},
     "one-level": {"block_out_channels": (16,), "layers_per_block": 1, "cross": (1,)},
@@ -55,27 +56,6 @@ def text_encoder(layers: int = 2, width: int = 32, **config: Any) -> CLIPTextMod
     usual = {"intermediate_size": 2 * width, "num_attention_heads": 2, "vocab_size": 64, "max_position_embeddings": 77,
              "bos_token_id": 0, "eos_token_id": 1}  # fmt: skip
     return CLIPTextModel(CLIPTextConfig(hidden_size=width, num_hidden_layers=layers, **{**usual, **config}))
-
-
-def ldm_unet(state: State, prefix: str = "model.diffusion_model.") -> State:
-    return {prefix + new: state[old] for old, new in unet_to_ldm(state).items()}
-
-
-def ldm_vae(state: State, prefix: str = "first_stage_model.") -> State:
-    names = vae_to_ldm(state)
-    return {prefix + new: state[old].reshape(conv_shape(old, tuple(state[old].shape))) for old, new in names.items()}
-
-
-def ldm_text(state: State, prefix: str = "cond_stage_model.transformer.") -> State:
-    bare = {key.removeprefix(WRAPPER): value for key, value in state.items()}
-    counters = {f"{prefix}{WRAPPER}embeddings.position_ids": torch.arange(77)[None]}
-    return {**counters, **{prefix + WRAPPER + key: value for key, value in bare.items()}}
-
-
-def single_file(unet_state: State, vae_state: State, text_state: State) -> State:
-    """A checkpoint as CompVis saves it, with the tensors beside the weights that real ones have."""
-    beside = {"betas": torch.zeros(10), "model_ema.decay": torch.zeros(()), "model_ema.num_updates": torch.tensor(1)}
-    return {**ldm_unet(unet_state), **ldm_vae(vae_state), **ldm_text(text_state), **beside}
 
 
 def header_of(state: State, name: str = "x.safetensors") -> Header:

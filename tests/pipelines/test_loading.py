@@ -17,7 +17,8 @@ from safetensors.torch import load_file, save_file
 
 from iclight_local.errors import InvalidRequest, WeightsError
 from iclight_local.pipelines.iclight import ICLightPipeline
-from iclight_local.pipelines.loading import base_prediction_type, default_scheduler, dtype_of, load_merged_unet
+from iclight_local.pipelines.loading import base_prediction_type, default_scheduler, dtype_of
+from iclight_local.pipelines.merging import load_merged_unet
 from iclight_local.pipelines.normals import estimate_normals
 
 
@@ -53,7 +54,7 @@ def test_offsets_in_half_precision_are_added_in_float32(tmp_path: Path) -> None:
     path = tmp_path / "iclight_fc.safetensors"
     halves = {key: value.half() for key, value in load_file(offsets("fc")).items()}
     save_file(halves, path)
-    unet = load_merged_unet(str(BASE), path, {})
+    unet = load_merged_unet(str(BASE), path, {}, torch.float32)
     plain = load_file(BASE / "unet" / "diffusion_pytorch_model.safetensors")
     assert torch.equal(unet.conv_out.weight, plain["conv_out.weight"] + halves["conv_out.weight"].float())
 
@@ -81,7 +82,7 @@ def test_the_asked_model_names_a_file_of_its_width(tmp_path: Path) -> None:
         (lambda base: (base / "unet" / "diffusion_pytorch_model.safetensors").unlink(), "unet holds no weights"),
         (lambda base: shutil.rmtree(base / "tokenizer"), "tokenizer holds no vocab.json"),
         (lambda base: (base / "model_index.json").unlink(), "holds no model_index.json"),
-        (lambda base: shutil.rmtree(base), "base is not there, and a diffusers folder of an SD1.5 model was needed"),
+        (lambda base: shutil.rmtree(base), "base is not there, and a diffusers folder or a single "),
     ],
     ids=["inpainting", "sdxl", "no-unet", "no-tokenizer", "no-index", "missing"],
 )
@@ -100,8 +101,9 @@ def test_an_sd2_base_is_refused(base: Path) -> None:
         ICLightPipeline.from_pretrained(base, iclight=offsets("fc"))
 
 
-def test_a_single_file_is_no_base() -> None:
-    with pytest.raises(WeightsError, match="is a file, and a diffusers folder"):
+def test_an_iclight_file_is_no_base() -> None:
+    sentence = r"fc\.safetensors is the offsets or the merged UNet of IC-Light .*, and a plain SD1\.5 model with a VAE"
+    with pytest.raises(WeightsError, match=sentence):
         ICLightPipeline.from_pretrained(offsets("fc"), iclight=offsets("fc"))
 
 
@@ -114,10 +116,12 @@ def test_a_missing_folder_is_not_looked_for_on_the_hub(path: str) -> None:
 def test_wrong_offsets_are_refused(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match=r"nothing\.safetensors is not there"):
         ICLightPipeline.from_pretrained(BASE, iclight=tmp_path / "nothing.safetensors")
-    with pytest.raises(WeightsError, match=r"has 4 input channels \(a plain UNet\)"):
+    with pytest.raises(
+        WeightsError, match=r"is a plain SD1\.5 UNet alone \(4 input channels, diffusers keys\), and an IC-Light file"
+    ):
         ICLightPipeline.from_pretrained(BASE, iclight=BASE / "unet" / "diffusion_pytorch_model.safetensors")
-    some = dict(list(load_file(offsets("fc")).items())[:40])
-    some["conv_in.weight"] = torch.zeros(16, 8, 3, 3)
+    ends = {"conv_in.weight": torch.zeros(16, 8, 3, 3), "conv_out.weight": torch.zeros(4, 16, 3, 3)}
+    some = {**dict(list(load_file(offsets("fc")).items())[:40]), **ends}
     save_file(some, tmp_path / "some.safetensors")
     with pytest.raises(WeightsError, match=r"some\.safetensors does not fit the base: \d+ of its UNet's keys are "):
         ICLightPipeline.from_pretrained(BASE, iclight=tmp_path / "some.safetensors")
@@ -125,7 +129,8 @@ def test_wrong_offsets_are_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("held", "asked"), [("fbc", "fc"), ("fbc", "fcon"), ("fc", "fbc")])
 def test_offsets_of_another_model_are_refused(held: str, asked: Any) -> None:
-    sentence = rf"iclight_sd15_{held}\.safetensors holds model {held} and {asked} was asked for"
+    holds = {"fc": r"fc or fcon \(8", "fbc": r"fbc \(12"}[held]
+    sentence = rf"iclight_sd15_{held}\.safetensors holds model {holds} input channels\) and {asked} was asked for"
     with pytest.raises(WeightsError, match=sentence):
         ICLightPipeline.from_pretrained(BASE, iclight=offsets(held), model=asked)
 
@@ -259,7 +264,7 @@ def test_damaged_files_of_a_base_are_one_sentence(base: Path, file: str, content
 
 def test_a_config_that_does_not_fit_its_weights_is_one_sentence(base: Path) -> None:
     edit(base / "unet" / "config.json", block_out_channels=[32, 64, 64])
-    with pytest.raises(WeightsError, match="cannot be loaded") as caught:
+    with pytest.raises(WeightsError, match=r"conv_in\.weight as 16x4x3x3, and its config asks for 32x") as caught:
         ICLightPipeline.from_pretrained(base, iclight=offsets("fc"))
     assert "\n" not in str(caught.value)
 
