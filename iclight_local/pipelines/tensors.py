@@ -59,7 +59,8 @@ class Reader:
                 self._pickled[path] = pickled(path)
             return self._pickled[path][stored.key].reshape(stored.shape)
         if path not in self._open:
-            self._open[path], self._read[path] = safe_open(path, framework="pt").__enter__(), 0
+            handle: Any = safe_open(path, framework="pt")
+            self._open[path], self._read[path] = handle.__enter__(), 0
         value: torch.Tensor = self._open[path].get_tensor(stored.key)
         self._read[path] += value.nbytes
         if self._read[path] > KEPT_MAPPED:
