@@ -33,6 +33,14 @@ def build_parser() -> argparse.ArgumentParser:
     _add_pipeline_options(pipeline)
     pipeline.set_defaults(run=_pipeline)
 
+    loading = commands.add_parser("loading", help="time and memory of loading, against merging whole state dicts")
+    loading.add_argument("--bundle", required=True, help="folder with base/ and the offsets")
+    loading.add_argument("--out", type=Path, required=True, help="JSON file to write")
+    loading.add_argument("--model", choices=("fc", "fcon", "fbc"), default="fc")
+    loading.add_argument("--dtype", choices=("float32", "bfloat16", "float16"), default="float16")
+    loading.add_argument("--runs", type=int, default=5, help="interleaved pairs")
+    loading.set_defaults(run=_loading)
+
     photograph = commands.add_parser("photograph", help="a real photograph through `iclight relight`, stage by stage")
     photograph.add_argument("--bundle", type=Path, required=True, help="folder with base/ and the offsets")
     photograph.add_argument("--out", type=Path, required=True, help="folder for the pictures and result.json")
@@ -160,6 +168,16 @@ def _mini(options: argparse.Namespace) -> int:
     result = run_sections(Trial(**values), options.only.split(","), options.out, options.sheet)
     print(table(result))
     print(f"All values: {options.out}")
+    return 0
+
+
+def _loading(options: argparse.Namespace) -> int:
+    from benchmarks.loading import Loading, compare_loading
+
+    found = compare_loading(Loading(options.bundle, options.model, options.dtype, options.runs))
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    options.out.write_text(json.dumps(found, indent=1) + "\n")
+    print(json.dumps({key: value for key, value in found.items() if key not in ("runs", "environment")}, indent=1))
     return 0
 
 
