@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from iclight_local.engines.base import Engine
+from iclight_local.request import ModelName
 from iclight_local.settings import Settings, load_settings
-from iclight_local.store.bundles import find_bundle, stand_in_notice
+from iclight_local.store.bundles import check_models, find_bundle, stand_in_notice
 
 
 def open_engine(**overrides: Any) -> Engine:
@@ -27,9 +29,16 @@ def open_engine(**overrides: Any) -> Engine:
     return engine_from(load_settings(overrides))
 
 
-def engine_from(settings: Settings) -> Engine:
-    """Open the engine of already read settings; raises as :func:`open_engine` does."""
+def engine_from(settings: Settings, models: Iterable[ModelName] = ()) -> Engine:
+    """Open the engine of already read settings; raises as :func:`open_engine` does.
+
+    Args:
+        settings: the owner's.
+        models: those that will be asked for: their files are checked at once, before anything heavy is imported.
+    """
     bundle = find_bundle(settings.weights, settings.home)
+    if models:
+        check_models(bundle, models)
     notice = stand_in_notice(settings.weights, bundle, settings.home)
     # Torch is imported here and not before: finding weights and reading settings do without it.
     from iclight_local.engines.local import LocalEngine, LocalOptions

@@ -5,12 +5,17 @@ from __future__ import annotations
 import json
 import math
 import struct
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from iclight_local.errors import WeightsError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 MAX_HEADER_BYTES = 100_000_000
 """Largest header the safetensors format allows."""
@@ -22,7 +27,9 @@ PREDICTION_TYPES = ("epsilon", "v_prediction", "sample")
 FP16 = ".fp16"
 """Stands in the names of a variant's files."""
 _PICKLE_STARTS = (b"PK", b"\x80")
-_BYTES = {"F64": 8, "I64": 8, "U64": 8, "F32": 4, "I32": 4, "U32": 4, "F16": 2, "BF16": 2, "I16": 2, "U16": 2}
+_FLOATS = {"F16": "<f2", "BF16": "<u2", "F32": "<f4"}
+_BYTES = {"F64": 8, "I64": 8, "U64": 8, "F32": 4, "I32": 4, "U32": 4, "F16": 2, "BF16": 2, "I16": 2, "U16": 2,
+          "I8": 1, "U8": 1, "BOOL": 1, "F8_E4M3": 1, "F8_E5M2": 1}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -32,10 +39,12 @@ class TensorInfo:
     Attributes:
         dtype: the format's name, ``F16``.
         shape: sizes of its axes.
+        begin: bytes of the file before its values.
     """
 
     dtype: str
     shape: tuple[int, ...]
+    begin: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True)
@@ -75,12 +84,50 @@ def read_header(path: Path) -> Header:
         table = json.loads(body)
         entries = {key: entry for key, entry in table.items() if key != "__metadata__"}
         end = max((int(entry["data_offsets"][1]) for entry in entries.values()), default=0)
-        tensors = {key: TensorInfo(entry["dtype"], tuple(entry["shape"])) for key, entry in entries.items()}
-    except (ValueError, LookupError, TypeError, AttributeError):
+        tensors = {key: _tensor(entry, 8 + length) for key, entry in entries.items()}
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         raise WeightsError(f"{path.name} has a damaged header: fetch or copy it again.") from None
     if size < 8 + length + end:
         raise WeightsError(f"{path.name} is truncated ({size} of {8 + length + end} bytes): fetch or copy it again.")
     return Header(path, tensors)
+
+
+def _tensor(entry: Mapping[str, Any], data: int) -> TensorInfo:
+    """A tensor's entry in a header; ``data`` is where the values begin in the file.
+
+    Raises:
+        ValueError: it is as long as no tensor of its shape.
+    """
+    begin, end = entry["data_offsets"]
+    dtype, shape = str(entry["dtype"]), tuple(int(size) for size in entry["shape"])
+    width = _BYTES.get(dtype)
+    right = (
+        begin >= 0 and all(size >= 0 for size in shape) and (width is None or end - begin == math.prod(shape) * width)
+    )
+    if not right:
+        raise ValueError("the header contradicts itself")
+    return TensorInfo(dtype, shape, data + begin)
+
+
+def read_values(header: Header, keys: Iterable[str]) -> NDArray[np.float32]:
+    """The values of some tensors behind one another, without torch.
+
+    Args:
+        header: of the file.
+        keys: tensors stored in fp16, bf16 or fp32; others are left out.
+    """
+    found = []
+    with header.path.open("rb") as file:
+        for key in keys:
+            info = header.tensors[key]
+            if info.dtype not in _FLOATS:
+                continue
+            file.seek(info.begin)
+            stored = np.frombuffer(file.read(math.prod(info.shape) * _BYTES[info.dtype]), _FLOATS[info.dtype])
+            # bfloat16 is the upper half of float32.
+            bits = info.dtype == "BF16"
+            found.append((stored.astype("<u4") << 16).view("<f4") if bits else stored.astype(np.float32))
+    return np.concatenate([np.zeros(0, np.float32), *found])
 
 
 def parameters(header: Header) -> int:

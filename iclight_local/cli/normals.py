@@ -10,7 +10,7 @@ from PIL import Image
 from iclight_local.cli.output import check_outputs, output_of, progress_bar, show_result, write_results
 from iclight_local.cli.parser import Parser, add_common, add_fields, given
 from iclight_local.cli.relight import SETTINGS, add_output
-from iclight_local.plan import SET_BY_NORMALS
+from iclight_local.plan import SET_BY_NORMALS, make_normals_plan
 from iclight_local.request import RelightRequest
 from iclight_local.result import SIDES, NormalsResult
 from iclight_local.settings import Settings, load_settings
@@ -41,7 +41,7 @@ def run(parsed: argparse.Namespace) -> int:
     settings = load_settings(given(parsed, Settings))
     from iclight_local.assemble import engine_from
 
-    engine = engine_from(settings)
+    engine = engine_from(settings, [make_normals_plan(request).model])
     with progress_bar() as progress:
         result = engine.normals(request, progress=progress)
     files = dict(zip(paths, _pictures(result), strict=False))

@@ -6,6 +6,7 @@ import argparse
 
 from iclight_local.cli.output import check_outputs, numbered, output_of, progress_bar, show_result, write_results
 from iclight_local.cli.parser import Parser, add_common, add_fields, given
+from iclight_local.plan import make_plan
 from iclight_local.request import RelightRequest
 from iclight_local.settings import Settings, load_settings
 
@@ -39,7 +40,7 @@ def run(parsed: argparse.Namespace) -> int:
     settings = load_settings(given(parsed, Settings))
     from iclight_local.assemble import engine_from
 
-    engine = engine_from(settings)
+    engine = engine_from(settings, [make_plan(request, has_background=request.has_background).model])
     with progress_bar() as progress:
         result = engine.relight(request, progress=progress)
     files = dict(zip(paths, result.images, strict=True))

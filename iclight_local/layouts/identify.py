@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from iclight_local.checkpoints import read_values
 from iclight_local.errors import WeightsError
 from iclight_local.layouts.tables import CONV_IN, CONV_OUT, Place, find_text_encoder, find_unet, find_vae
 from iclight_local.request import ModelName
@@ -70,8 +71,8 @@ class Identified:
         has_vae: whether an autoencoder is inside.
         has_text_encoder: whether a CLIP text encoder is inside.
         ambiguous: offsets and a merged UNet have the same keys and shapes, so ``settle`` has to look at some values.
-        probes: the keys of those, all norms' weights (the only weights of one axis), a few hundred kilobytes; empty
-            unless it is a UNet of IC-Light.
+        probes: the keys of those, all norms' weights of the UNet (the only weights of one axis), a few hundred
+            kilobytes; empty without a UNet.
         sample: a key of the file, for the sentence about one that is not known; empty in an empty file.
     """
 
@@ -157,21 +158,32 @@ def identify(header: Header) -> Identified:
     return replace(found, kind="text-encoder") if found.has_text_encoder else found
 
 
+def settled(header: Header) -> Identified:
+    """What a file is, by its header and by the values of its UNet's norms.
+
+    Raises:
+        WeightsError: these are no numbers.
+    """
+    found = identify(header)
+    return settle(found, read_values(header, found.probes)) if found.probes else found
+
+
 def settle(found: Identified, norm_weights: NDArray[np.floating[Any]]) -> Identified:
     """Tell offsets from a merged UNet by the weights of its norms: near 1 in a UNet, near 0 in offsets.
 
     Args:
-        found: an ambiguous file; any other is returned as it is.
+        found: a file with a UNet.
         norm_weights: the values of the tensors that ``found.probes`` names, or of some of them, behind one another.
 
     Raises:
         WeightsError: the values are no numbers, or none at all.
     """
-    if not found.ambiguous:
-        return found
-    values = np.asarray(norm_weights, dtype=np.float64)
+    with np.errstate(invalid="ignore"):  # numpy warns of values that are no numbers; they are refused below
+        values = np.asarray(norm_weights, dtype=np.float64)
     if not values.size or not np.isfinite(values).all():
         raise WeightsError(f"{found.name} holds no numbers in its norms' weights: fetch or copy it again.")
+    if not found.ambiguous:
+        return found
     layout = found.kind.removeprefix("offsets-")
     if float(np.median(values)) < OFFSETS_BELOW:
         return replace(found, ambiguous=False)
@@ -185,7 +197,12 @@ def _with_unet(found: Identified, tensors: Mapping[str, TensorInfo], unet: Place
     if len(conv_in) != 4 or len(conv_out) != 4:
         return found
     channels, latents = conv_in[1], conv_out[0]
-    found = replace(found, in_channels=channels, latent_channels=latents)
+    probes = tuple(
+        key
+        for key, info in tensors.items()
+        if key.startswith(unet.prefix) and key.endswith(".weight") and len(info.shape) == 1
+    )
+    found = replace(found, in_channels=channels, latent_channels=latents, probes=probes)
     family = _family(tensors, unet.prefix)
     if family is not None or channels == 2 * latents + 1:
         return replace(found, kind=family if family is not None else "inpainting")
@@ -198,12 +215,7 @@ def _with_unet(found: Identified, tensors: Mapping[str, TensorInfo], unet: Place
         return found
     merged: Kind = "merged-unet-ldm" if ldm else "merged-unet-diffusers"
     offsets: Kind = "offsets-ldm" if ldm else "offsets-diffusers"
-    probes = tuple(
-        key
-        for key, info in tensors.items()
-        if key.startswith(unet.prefix) and key.endswith(".weight") and len(info.shape) == 1
-    )
-    return replace(found, kind=merged if whole else offsets, models=models, ambiguous=not whole, probes=probes)
+    return replace(found, kind=merged if whole else offsets, models=models, ambiguous=not whole)
 
 
 def _family(tensors: Mapping[str, TensorInfo], prefix: str) -> Kind | None:

@@ -15,7 +15,7 @@ from huggingface_hub.errors import EntryNotFoundError
 
 from iclight_local.checkpoints import check_base, checked_prediction_type, prediction_type, read_header, variant_of
 from iclight_local.errors import ICLightError, InvalidRequest, OutOfMemory, WeightsError
-from iclight_local.layouts.identify import identify
+from iclight_local.layouts.identify import settled
 from iclight_local.layouts.purpose import check_use, chosen_model
 from iclight_local.pipelines.hub import hub_options, on_hub
 from iclight_local.pipelines.merging import load_merged_unet
@@ -87,12 +87,12 @@ def check_pair(base: Path, iclight: Path, model: ModelName | None) -> ModelName:
     if base.is_dir():
         check_base(base)
     elif base.is_file():
-        check_use(identify(read_header(base)), "base")
+        check_use(settled(read_header(base)), "base")
     elif not on_hub(base):
         raise WeightsError(
             f"{base} is not there, and a diffusers folder or a single safetensors file of an SD1.5 model was needed."
         )
-    return chosen_model(identify(read_header(iclight)), model)
+    return chosen_model(settled(read_header(iclight)), model)
 
 
 def merge_into(

@@ -11,13 +11,12 @@ from typing import Any
 import torch
 from diffusers import UNet2DConditionModel
 
-from iclight_local.checkpoints import Header, check_offsets_fit, component_files, read_config, read_header
+from iclight_local.checkpoints import check_offsets_fit, component_files, read_config, read_header
 from iclight_local.layouts.configs import unet_config
-from iclight_local.layouts.identify import Identified, identify, settle
+from iclight_local.layouts.identify import settled
 from iclight_local.pipelines.hub import hub_options
 from iclight_local.pipelines.tensors import (
     Reader,
-    Stored,
     check_complete,
     fill,
     skeleton,
@@ -63,7 +62,7 @@ def load_merged_unet(base: str, iclight: Path, options: Mapping[str, Any], dtype
     """
     header = read_header(iclight)
     with Reader() as reader:
-        merged = settled(identify(header), header, reader).kind.startswith("merged")
+        merged = settled(header).kind.startswith("merged")
         parts = stored_part(iclight, "unet")
         width = parts[CONV_IN].shape[1]
         plain = _base_unet(base, reader, options)
@@ -79,18 +78,6 @@ def load_merged_unet(base: str, iclight: Path, options: Mapping[str, Any], dtype
 
         fill(unet, value, dtype)
     return unet
-
-
-def settled(found: Identified, header: Header, reader: Reader) -> Identified:
-    """Tell offsets from a merged UNet by the values of norms, where keys and shapes leave it open.
-
-    Raises:
-        WeightsError: the values are no numbers.
-    """
-    if not found.ambiguous:
-        return found
-    probes = [Stored(header.path, key, header.tensors[key].shape) for key in found.probes]
-    return settle(found, torch.cat([reader.read(probe).float() for probe in probes]).numpy())
 
 
 def _sum(plain: torch.Tensor, added: torch.Tensor) -> torch.Tensor:

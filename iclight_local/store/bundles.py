@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
@@ -11,7 +12,7 @@ from iclight_local.checkpoints import COMPONENTS, check_base, component_files, p
 from iclight_local.embedded import NAME as EMBEDDED
 from iclight_local.embedded import embedded_bundle
 from iclight_local.errors import WeightsError
-from iclight_local.layouts.identify import identify
+from iclight_local.layouts.identify import identify, settled
 from iclight_local.layouts.purpose import check_use, chosen_model
 from iclight_local.request import ModelName
 
@@ -161,22 +162,34 @@ def default_commands(home: Path) -> str:
 
 
 def check_bundle(bundle: Bundle) -> str | None:
-    """What is wrong with a bundle, as a sentence; None where nothing is. Headers and configs are read, no weights."""
+    """What is wrong with a bundle, as a sentence; None where nothing is.
+
+    Headers and configs are read, and of the weights only some small ones.
+    """
     if not bundle.models:
         return f"{bundle.path} holds no iclight_sd15_*.safetensors."
     try:
-        latent_channels = _check_base(bundle)
-        for model in bundle.models:
-            found = identify(read_header(bundle.offsets(model)))
-            chosen_model(found, model)
-            if found.latent_channels != latent_channels:
-                return (
-                    f"{bundle.offsets(model)} is for latents of {found.latent_channels} channels, "
-                    f"and {bundle.base} has {latent_channels}."
-                )
+        check_models(bundle, bundle.models)
     except WeightsError as error:
         return str(error)
     return None
+
+
+def check_models(bundle: Bundle, models: Iterable[ModelName]) -> None:
+    """Check a bundle's base, and that the files of some models fit it, as `check_bundle` does.
+
+    Raises:
+        WeightsError: one sentence that says what was found and what was needed.
+    """
+    latent_channels = _check_base(bundle)
+    for model in models:
+        found = settled(read_header(bundle.offsets(model)))
+        chosen_model(found, model)
+        if found.latent_channels != latent_channels:
+            raise WeightsError(
+                f"{bundle.offsets(model)} is for latents of {found.latent_channels} channels, and {bundle.base} has "
+                f"{latent_channels}: take both from one model."
+            )
 
 
 def _check_base(bundle: Bundle) -> int:
@@ -184,7 +197,7 @@ def _check_base(bundle: Bundle) -> int:
     if bundle.vae is not None:
         check_use(identify(read_header(bundle.vae)), "vae")
     if bundle.base.is_file():
-        found = identify(read_header(bundle.base))
+        found = settled(read_header(bundle.base))
         check_use(found, "base")
         return found.latent_channels
     prediction_type(bundle.base)

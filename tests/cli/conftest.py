@@ -27,7 +27,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def fake(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
     """The engine of every command in this process."""
     engine = FakeEngine()
-    monkeypatch.setattr("iclight_local.assemble.engine_from", lambda settings: engine)
+    monkeypatch.setattr("iclight_local.assemble.engine_from", lambda settings, models=(): engine)
     return engine
 
 
