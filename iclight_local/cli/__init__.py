@@ -73,6 +73,8 @@ def _run(given: list[str]) -> int:
     except SystemExit:  # argparse ends so after --help and --version.
         _flush()
         raise
+    if not getattr(parsed, "fetches", False):
+        os.environ.setdefault("HF_HUB_OFFLINE", "1")
     status = int(parsed.run(parsed))
     _flush()
     return status
@@ -121,9 +123,9 @@ def _failed(error: ICLightError, as_json: bool) -> int:
 
 def _quiet_libraries() -> None:
     """Keep the libraries' advice to developers off the terminal; the house's own notices stay."""
-    for name in ("TRANSFORMERS_VERBOSITY", "DIFFUSERS_VERBOSITY"):
+    for name in ("TRANSFORMERS_VERBOSITY", "DIFFUSERS_VERBOSITY", "HF_HUB_VERBOSITY"):
         os.environ.setdefault(name, "error")
-    for name in ("HF_HUB_DISABLE_PROGRESS_BARS", "HF_HUB_DISABLE_TELEMETRY", "HF_HUB_OFFLINE"):
+    for name in ("HF_HUB_DISABLE_PROGRESS_BARS", "HF_HUB_DISABLE_TELEMETRY"):
         os.environ.setdefault(name, "1")
     logging.basicConfig(format="iclight: %(message)s", level=logging.WARNING, stream=sys.stderr)
     logging.getLogger("iclight_local").setLevel(logging.INFO)

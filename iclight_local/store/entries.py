@@ -93,6 +93,11 @@ class Entry:
         """Every fact that could not be confirmed, of the entry or of one of its files."""
         return tuple(dict.fromkeys([*self.unconfirmed, *(fact for file in self.files for fact in file.unconfirmed)]))
 
+    @property
+    def page(self) -> str:
+        """The page of the repository, where its licence is accepted."""
+        return f"https://{'github.com' if self.host == 'github' else 'huggingface.co'}/{self.repository}"
+
     def urls(self, file: File) -> tuple[str, ...]:
         """Where a file can be fetched from: its maker first, then the mirrors."""
         if self.host == "github":

@@ -71,9 +71,10 @@ class Fields:
         return tuple(values)
 
     def prefixes(self, name: str) -> tuple[str, ...]:
-        """A list of prefixes of URLs."""
+        """A list of prefixes of URLs, which only a server on this machine may have without encryption."""
         values = self.texts(name)
-        if not all(re.fullmatch(r"https://\S+/", value) for value in values):
+        own = r"http://(127\.0\.0\.1|localhost|\[::1\])(:\d+)?/(\S+/)?"
+        if not all(re.fullmatch(rf"https://\S+/|{own}", value) for value in values):
             raise self._wrong(name, list(values), "a list of https:// addresses that end with a slash")
         return values
 

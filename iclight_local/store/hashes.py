@@ -9,25 +9,41 @@ import os
 from pathlib import Path
 
 
-def file_hashes(paths: list[Path], home: Path) -> dict[Path, str]:
+def file_hashes(paths: list[Path], home: Path, *, again: bool = False) -> dict[Path, str]:
     """The sha256 of each file, from ``home/cache/hashes.json`` where the file has not changed since.
 
     A file counts as unchanged while its path, size and time of change are the same. A cache that cannot be
     read or written is done without.
+
+    Args:
+        paths: files that are there.
+        home: where the hashes are remembered.
+        again: read every file, whatever is remembered of it.
     """
     cache_file = home / "cache" / "hashes.json"
     known = _read(cache_file)
     result, fresh = {}, {}
     for path in paths:
-        stat = path.stat()
-        key = f"{path.resolve()}|{stat.st_size}|{stat.st_mtime_ns}"
-        if key not in known:
+        key = _key(path)
+        if again or key not in known:
             fresh[key] = _sha256(path)
-        result[path] = known[key] if key in known else fresh[key]
+        result[path] = fresh[key] if key in fresh else known[key]
     if fresh:
         with contextlib.suppress(OSError):
             _write(cache_file, {**known, **fresh})
     return result
+
+
+def remember_hashes(hashes: dict[Path, str], home: Path) -> None:
+    """Remember the sha256 of files that were read for another reason, so that ``file_hashes`` need not read them."""
+    cache_file = home / "cache" / "hashes.json"
+    with contextlib.suppress(OSError):
+        _write(cache_file, {**_read(cache_file), **{_key(path): digest for path, digest in hashes.items()}})
+
+
+def _key(path: Path) -> str:
+    stat = path.stat()
+    return f"{path.resolve()}|{stat.st_size}|{stat.st_mtime_ns}"
 
 
 def _sha256(path: Path) -> str:

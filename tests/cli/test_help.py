@@ -14,6 +14,7 @@ import pytest
 
 from iclight_local import __version__
 from iclight_local.cli import COMMANDS
+from iclight_local.cli.weights import ACTIONS
 from iclight_local.fields import knob_fields
 from iclight_local.imaging.encode import encode
 from iclight_local.request import RelightRequest
@@ -53,7 +54,7 @@ class TestHelp:
         for command in COMMANDS:
             assert re.search(rf"^ +{command} ", answer.out, re.MULTILINE)
 
-    @pytest.mark.parametrize("command", [*COMMANDS, "weights list", "weights licences"])
+    @pytest.mark.parametrize("command", [*COMMANDS, *(f"weights {action}" for action in ACTIONS)])
     def test_of_a_command(self, command: str, iclight: Command) -> None:
         answer = iclight(*command.split(), "--help")
         assert answer.status == 0

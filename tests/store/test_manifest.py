@@ -104,6 +104,8 @@ DAMAGES = [
     ('licence = "MIT"', 'licence = "MIT"\ncolour = 1', f"{PLAIN}: colour is unknown"),
     ("unconfirmed = []", 'unconfirmed = ["colour"]', f"{PLAIN}: unconfirmed is ['colour'], but must be a list from"),
     ('"https://mirror', '"http://mirror', f"{PLAIN}: mirrors is ['http://mirror.example/plain/'], but must be a list"),
+    ('"https://mirror', '"http://127.0.0.1.mirror', f"{PLAIN}: mirrors is ['http://127.0.0.1.mirror.example/pl"),
+    ('"https://mirror', '"http://localhost:80@mirror', f"{PLAIN}: mirrors is ['http://localhost:80@mirror.example/pl"),
     ('sha256 = "page"', "", f"{PLAIN}: sha256 has no source"),
     ('mirrors = "page"', 'mirrors = "page"\nmd5 = "page"', f"{PLAIN}: md5 has a source, but is not stated"),
     ('mirrors = "page"', "mirrors = 1", f"{PLAIN}, source: mirrors is 1, but must be a text"),

@@ -7,9 +7,18 @@ from importlib import import_module
 
 from iclight_local.cli.parser import Parser
 
-SUMMARY = "List the weights on this machine, and the licences of the published ones."
-ACTIONS = {"list": "listing", "licences": "licences"}
-"""Each is a module of this package with ``SUMMARY``, ``add_arguments`` and ``run``."""
+SUMMARY = "List, fetch, import, verify and pack weights, and tell the licences of the published ones."
+ACTIONS = {
+    "list": "listing",
+    "pull": "pull",
+    "import": "importing",
+    "verify": "verify",
+    "bundle": "bundle",
+    "unbundle": "unbundle",
+    "licences": "licences",
+}
+"""Each is a module of this package with ``SUMMARY``, ``add_arguments`` and ``run``, and with ``FETCHES`` where it may
+reach for the network."""
 
 
 def add_arguments(parser: Parser) -> None:
@@ -19,7 +28,7 @@ def add_arguments(parser: Parser) -> None:
         module = import_module(f"{__name__}.{file}")
         action = actions.add_parser(name, help=module.SUMMARY, description=module.SUMMARY, allow_abbrev=False)
         module.add_arguments(action)
-        action.set_defaults(act=module.run)
+        action.set_defaults(act=module.run, fetches=getattr(module, "FETCHES", False))
 
 
 def run(parsed: argparse.Namespace) -> int:

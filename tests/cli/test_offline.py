@@ -1,0 +1,70 @@
+"""With ``--offline`` (or its variables) no command opens a socket; without it nothing but ``weights pull`` does."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cli.commands import BUNDLE, ROOT, SMALL, SUBJECT, environment
+
+GUARDED = """
+import os, sys
+
+def guard(event, arguments):
+    if event in ("socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "socket.sendto"):
+        os.write(2, f"A socket: {event} {arguments}".encode())
+        os._exit(99)
+
+sys.addaudithook(guard)
+from iclight_local.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+RELIGHT = ("relight", str(SUBJECT), "-o", "out.png", "--weights", str(BUNDLE), *SMALL)
+COMMANDS = {
+    "relight": (RELIGHT, 0),
+    "normals": (("normals", str(SUBJECT), "-o", "out.png", "--weights", str(BUNDLE), *SMALL[:6]), 0),
+    "a picture by URL": (("relight", "https://example.org/a.png", *RELIGHT[2:]), 2),
+    "weights list": (("weights", "list"), 0),
+    "weights licences": (("weights", "licences"), 0),
+    "weights verify": (("weights", "verify"), 0),
+    "weights pull": (("weights", "pull"), 2),
+    "doctor": (("doctor",), 1),
+}
+
+
+def run(folder: Path, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """The command in a process that ends at the first use of a socket."""
+    ours = ("ICLIGHT_", "HF_", "TRANSFORMERS_")
+    env = {name: value for name, value in environment().items() if not name.startswith(ours)}
+    env |= {"ICLIGHT_HOME": str(folder / "home"), "PYTHONPATH": str(ROOT), **variables}
+    command = [sys.executable, "-c", GUARDED, *words]
+    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(("words", "status"), COMMANDS.values(), ids=COMMANDS)
+def test_no_command_opens_a_socket_offline(words: tuple[str, ...], status: int, folder: Path) -> None:
+    done = run(folder, *words, ICLIGHT_OFFLINE="1")
+    assert done.returncode == status, done.stderr
+
+
+def test_a_relight_opens_none_without_being_told(folder: Path) -> None:
+    done = run(folder, *RELIGHT)
+    assert done.returncode == 0, done.stderr
+    assert [path.name for path in (folder / "home").iterdir()] == ["cache"]
+
+
+@pytest.mark.parametrize(
+    "variables", [{"HF_HUB_OFFLINE": "1"}, {"ICLIGHT_OFFLINE": "1"}], ids=lambda found: next(iter(found))
+)
+def test_pulling_is_refused_in_one_sentence(variables: dict[str, str], folder: Path) -> None:
+    done = run(folder, "weights", "pull", **variables)
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert "offline" in done.stderr.lower()
+
+
+def test_the_guard_sees_a_socket(folder: Path) -> None:
+    assert run(folder, "weights", "pull", HF_ENDPOINT="http://127.0.0.1:9").returncode == 99

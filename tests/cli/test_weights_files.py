@@ -1,0 +1,186 @@
+"""``iclight weights import``, ``verify``, ``bundle`` and ``unbundle``, as a user calls them."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.cli.commands import BUNDLE, HEAVY, SMALL, SUBJECT, Command, environment, spawn
+from tests.store.test_import import snapshot, use_manifest
+from tests.store.weights_trees import FBC, FC, FCON, comfyui, manifest_text, write_checkpoint, write_lora
+
+
+@pytest.fixture
+def home(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("ICLIGHT_HOME", str(folder / "home"))
+    return folder / "home"
+
+
+@pytest.fixture
+def bundle(home: Path) -> Path:
+    shutil.copytree(BUNDLE, home / "weights" / "sd15")
+    return home / "weights" / "sd15"
+
+
+class TestImport:
+    def test_what_it_tells(self, iclight: Command, home: Path, folder: Path) -> None:
+        models = comfyui(folder / "ComfyUI") / "models"
+        lines = iclight("weights", "import", "ComfyUI").out.splitlines()
+        assert lines[0] == "ComfyUI is a ComfyUI folder."
+        base = models.relative_to(folder) / "checkpoints" / "my_mix.safetensors"
+        assert lines[1] == f"  used as the base, told by its shapes: {base} (hard link)"
+        assert any(
+            line.startswith("  left alone: ")
+            and line.endswith("style.safetensors is a LoRA; a bundle has no place for it.")
+            for line in lines
+        )
+        assert lines[-2:] == [f"The bundle sd15: {home / 'weights' / 'sd15'}", "  iclight relight photo.jpg -o out.png"]
+        assert iclight("weights", "list", "--json").json["bundles"][0]["problem"] is None
+
+    def test_json(self, iclight: Command, home: Path, folder: Path) -> None:
+        comfyui(folder / "ComfyUI")
+        told = iclight(
+            "weights", "import", "ComfyUI", "--name", "mine", "--copy", "--json", "--home", folder / "h 2"
+        ).json
+        assert (told["tree"], told["name"], told["models"], told["lacks"]) == ("comfyui", "mine", ["fc", "fbc"], [])
+        assert {used["as"]: used["way"] for used in told["used"]} == {"base": "copy", "fc": "copy", "fbc": "copy"}
+        assert told["command"] == f"iclight relight photo.jpg -o out.png --weights mine --home '{folder / 'h 2'}'"
+        assert {len(left) for left in told["left_alone"]} == {3}
+        assert not home.exists()
+
+    def test_piece_by_piece(self, iclight: Command, home: Path, folder: Path) -> None:
+        answer = iclight("weights", "import", FBC)
+        assert answer.out.splitlines()[-2:] == [
+            "It still lacks a base: import another file, or run",
+            "  iclight weights pull realistic-vision-v51",
+        ]
+        answer = iclight("weights", "import", write_checkpoint(folder / "x.safetensors"))
+        assert answer.out.splitlines()[-1] == "  iclight relight photo.jpg -o out.png --model fbc"
+        again = iclight("weights", "import", folder / "x.safetensors")
+        assert again.status == 0
+        assert "the bundle has a base, which --overwrite would replace" in again.out
+
+    def test_refused(self, iclight: Command, home: Path, folder: Path) -> None:
+        write_lora(folder / "tree" / "a.safetensors")
+        answer = iclight("weights", "import", "tree")
+        assert answer.status == 2
+        assert answer.sentence.startswith("Nothing in tree can be used (a.safetensors: a bundle has no place for it)")
+        for scale, name in ((1, "b"), (0.5, "c")):
+            write_checkpoint(folder / "tree" / f"{name}.safetensors", scale=scale)
+        answer = iclight("weights", "import", "tree")
+        assert answer.status == 2
+        assert answer.sentence.startswith("There are 2 bases (tree/b.safetensors, tree/c.safetensors): say which")
+        assert iclight("weights", "import", "tree", "--base", "c").status == 0
+
+    def test_as_a_process_of_its_own(self, home: Path, folder: Path) -> None:
+        answer = spawn("weights", "import", BUNDLE, "--name", "golden", cwd=folder)
+        assert answer.status == 0, answer.err
+        assert snapshot(home / "weights" / "golden") == snapshot(BUNDLE)
+        assert answer.err == ""
+
+
+class TestVerify:
+    def test_all_is_well(self, iclight: Command, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        use_manifest(tmp_path, monkeypatch, manifest_text({"fc": FC, "fcon": FCON}))
+        answer = iclight("weights", "verify")
+        assert answer.status == 0
+        assert f"ok (iclight-fc): {bundle / FC.name}" in answer.out.splitlines()
+        assert f"not in the manifest: {bundle / FBC.name}" in answer.out.splitlines()
+
+    def test_damage(self, iclight: Command, bundle: Path) -> None:
+        (bundle / FC.name).write_bytes(FC.read_bytes()[:-1])
+        answer = iclight("weights", "verify", "sd15")
+        assert answer.status == 1
+        size = FC.stat().st_size
+        assert (
+            f"damaged (iclight_sd15_fc.safetensors is truncated ({size - 1} of {size} bytes)): {bundle / FC.name}"
+            in answer.out.splitlines()
+        )
+        assert answer.out.splitlines()[-1] == "To mend it: iclight weights pull iclight-fc --overwrite"
+        told = iclight("weights", "verify", "--full", "--json")
+        assert told.status == 1
+        assert (told.json["damaged"], told.json["cures"]) == (1, ["iclight weights pull iclight-fc --overwrite"])
+
+    def test_damage_of_a_bundle_of_ones_own(self, iclight: Command, bundle: Path) -> None:
+        mine = bundle.rename(bundle.with_name("mine"))
+        (mine / FC.name).write_bytes(b"")
+        config = mine / "base" / "unet" / "config.json"
+        config.write_text("{")
+        assert iclight("weights", "verify").out.splitlines()[-2:] == [
+            f"To mend it: fetch, import or copy {config} again",
+            "To mend it: iclight weights pull iclight-fc --into mine --overwrite",
+        ]
+
+    def test_nothing_there_and_a_process_of_its_own(self, iclight: Command, home: Path, folder: Path) -> None:
+        assert iclight("weights", "verify").out == f"There are no weights in {home / 'weights'}.\n"
+        answer = spawn("weights", "verify", "nowhere", cwd=folder)
+        assert answer.status == 2
+        assert answer.sentence.startswith("There is no bundle of weights nowhere")
+
+
+class TestArchives:
+    def test_the_same_picture_on_another_machine(
+        self, iclight: Command, bundle: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, one_thread: None
+    ) -> None:
+        answer = iclight("weights", "bundle", "sd15", "-o", "sd15.tar")
+        assert answer.out.splitlines()[-1] == "  iclight weights unbundle sd15.tar"
+        assert iclight("relight", SUBJECT, "-o", "here.png", *SMALL).status == 0
+        monkeypatch.setenv("ICLIGHT_HOME", str(folder / "other"))
+        answer = iclight("weights", "unbundle", "sd15.tar", "--name", "copied")
+        assert answer.out.splitlines()[-1] == "  iclight relight photo.jpg -o out.png --weights copied"
+        assert iclight("relight", SUBJECT, "-o", "there.png", "--weights", "copied", *SMALL).status == 0
+        assert np.array_equal(np.asarray(Image.open("here.png")), np.asarray(Image.open("there.png")))
+
+    def test_json(self, iclight: Command, bundle: Path, folder: Path) -> None:
+        told = iclight("weights", "bundle", "sd15", "-o", folder / "a.tar", "--json").json
+        assert told["bytes"] == (folder / "a.tar").stat().st_size
+        assert [file["path"] for file in told["files"]] == sorted(snapshot(BUNDLE))
+        told = iclight("weights", "unbundle", folder / "a.tar", "--json", "--home", folder / "other").json
+        assert told["bundle"] == str(folder / "other" / "weights" / "sd15")
+        assert told["command"] == f"iclight relight photo.jpg -o out.png --home {folder / 'other'}"
+
+    def test_refused(self, iclight: Command, bundle: Path, folder: Path) -> None:
+        answer = iclight("weights", "bundle", "sd15", "-o", "a.tar", "--commercial")
+        assert answer.status == 2
+        assert "is unknown, the manifest does not know this file" in answer.sentence
+        assert iclight("weights", "bundle", "sd15", "-o", "a.tar").status == 0
+        assert iclight("weights", "bundle", "sd15", "-o", "a.tar").status == 2
+        assert "exists already: choose another name with --name" in iclight("weights", "unbundle", "a.tar").sentence
+        data = Path("a.tar").read_bytes()
+        Path("cut.tar").write_bytes(data[: len(data) // 2])
+        answer = iclight("weights", "unbundle", "cut.tar", "--name", "cut")
+        assert answer.status == 2
+        assert answer.sentence.startswith("cut.tar is truncated (")
+        assert sorted(path.name for path in (folder / "home" / "weights").iterdir()) == ["sd15"]
+        assert iclight("weights", "unbundle", "nowhere.tar").status == 2
+
+    def test_as_processes_of_their_own(self, bundle: Path, folder: Path) -> None:
+        answer = spawn("weights", "bundle", bundle, "-o", "a.tar", cwd=folder)
+        assert (answer.status, answer.err) == (0, "")
+        answer = spawn("weights", "unbundle", "a.tar", "--overwrite", cwd=folder)
+        assert (answer.status, answer.err) == (0, "")
+        assert snapshot(bundle) == snapshot(BUNDLE)
+        assert sorted(path.name for path in folder.iterdir()) == ["a.tar", "home"]
+
+
+def test_no_socket_is_opened_and_no_heavy_library_is_imported(bundle: Path, folder: Path) -> None:
+    code = (
+        "import socket, sys\n"
+        "def refuse(*words): raise SystemExit('a socket')\n"
+        "socket.socket.__init__ = socket.create_connection = socket.getaddrinfo = refuse\n"
+        "from iclight_local.cli import main\n"
+        f"calls = [['import', {str(BUNDLE)!r}, '--name', 'x'], ['verify', '--full'], ['bundle', 'x', '-o', 'x.tar'],"
+        " ['unbundle', 'x.tar', '--name', 'y']]\n"
+        "print([main(['weights', *call]) for call in calls], file=sys.stderr)\n"
+        f"print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment(), cwd=folder, check=False
+    )
+    assert done.stderr.splitlines() == ["[0, 0, 0, 0]", "[]"]
