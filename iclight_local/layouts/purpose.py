@@ -8,11 +8,12 @@ from iclight_local.errors import WeightsError
 from iclight_local.layouts.identify import Identified
 from iclight_local.request import ModelName
 
-Purpose = Literal["base", "iclight", "unet", "vae", "text_encoder"]
-"""A whole SD1.5 model; IC-Light's offsets or merged UNet; one component of a base."""
+Purpose = Literal["base", "base_beside_vae", "iclight", "unet", "vae", "text_encoder"]
+"""A whole SD1.5 model; one whose VAE lies beside it; IC-Light's offsets or merged UNet; one component of a base."""
 READABLE = frozenset({"F16", "BF16", "F32"})
 _NEEDED: dict[Purpose, str] = {
     "base": "a plain SD1.5 model with a VAE and a text encoder",
+    "base_beside_vae": "a plain SD1.5 model with a text encoder",
     "iclight": "an IC-Light file for SD1.5 with 8 (fc, fcon) or 12 (fbc) input channels",
     "unet": "the UNet of a plain SD1.5 model",
     "vae": "the VAE of an SD1.5 model",
@@ -64,6 +65,8 @@ def chosen_model(found: Identified, asked: ModelName | None) -> ModelName:
 def _serves(found: Identified, purpose: Purpose) -> bool:
     if purpose == "base":
         return found.kind == "base-ldm" and found.has_vae and found.has_text_encoder
+    if purpose == "base_beside_vae":
+        return found.kind == "base-ldm" and found.has_text_encoder
     if purpose == "iclight":
         return bool(found.models)
     if purpose == "unet":
@@ -79,6 +82,6 @@ def _cure(found: Identified, purpose: Purpose) -> str:
         return "; a LoRA is loaded on top of a model, not in the place of one"
     if found.kind == "base-ldm" and purpose == "iclight":
         return "; this one can serve as the base"
-    if found.models and purpose == "base":
+    if found.models and purpose in ("base", "base_beside_vae"):
         return "; this one goes on top of such a base"
     return ""

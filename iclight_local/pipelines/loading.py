@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -73,10 +73,16 @@ def base_prediction_type(base: str, options: Mapping[str, Any]) -> str:
     return checked_prediction_type(config, f"The scheduler's config of {base}")
 
 
-def check_pair(base: Path, iclight: Path, model: ModelName | None) -> ModelName:
+def check_pair(base: Path, iclight: Path, model: ModelName | None, given: Container[str] = ()) -> ModelName:
     """Check that an IC-Light file is of the asked model and that its base is of the right family.
 
     A base that is no file on disk (a repository on the hub) is checked by its shapes once it is loaded.
+
+    Args:
+        base: a diffusers folder, a single file, or a repository on the hub.
+        iclight: the IC-Light file.
+        model: the model that is wanted; None: as the file says.
+        given: components that need not be in the base.
 
     Returns:
         The model that the file is taken for.
@@ -87,7 +93,7 @@ def check_pair(base: Path, iclight: Path, model: ModelName | None) -> ModelName:
     if base.is_dir():
         check_base(base)
     elif base.is_file():
-        check_use(settled(read_header(base)), "base")
+        check_use(settled(read_header(base)), "base_beside_vae" if "vae" in given else "base")
     elif not on_hub(base):
         raise WeightsError(
             f"{base} is not there, and a diffusers folder or a single safetensors file of an SD1.5 model was needed."
@@ -110,7 +116,7 @@ def merge_into(
     Raises:
         WeightsError: the files are missing, damaged, or do not belong together.
     """
-    given["model"] = check_pair(Path(base), iclight, model)
+    given["model"] = check_pair(Path(base), iclight, model, given)
     given["unet"] = load_merged_unet(base, iclight, given, dtypes.get("unet", torch.float32))
     if "scheduler" not in given:
         given["scheduler"] = default_scheduler(base_prediction_type(base, given))

@@ -198,7 +198,7 @@ def _check_base(bundle: Bundle) -> int:
         check_use(identify(read_header(bundle.vae)), "vae")
     if bundle.base.is_file():
         found = settled(read_header(bundle.base))
-        check_use(found, "base")
+        check_use(found, "base" if bundle.vae is None else "base_beside_vae")
         return found.latent_channels
     prediction_type(bundle.base)
     return check_base(bundle.base)

@@ -99,6 +99,17 @@ def test_a_vae_of_ones_own(weights: Weights, expected: ICLightPipeline, tmp_path
         load_vae(saved(weights.offsets, tmp_path / "fc.safetensors", torch.float16), torch.float32)
 
 
+def test_a_base_whose_vae_lies_beside_it(weights: Weights, plain: tuple[Path, Path], tmp_path: Path) -> None:
+    state = load_file(weights.single(tmp_path / "model.safetensors", torch.float16))
+    bare = {name: value for name, value in state.items() if not name.startswith("first_stage_model.")}
+    save_file(bare, tmp_path / "bare.safetensors")
+    with pytest.raises(WeightsError, match=r"without a VAE and with a text encoder, and a plain SD1\.5 model with a VAE"):
+        load(tmp_path / "bare.safetensors", plain[1])
+    vae = load_vae(tmp_path / "model.safetensors", torch.float32)
+    pipe = ICLightPipeline.from_pretrained(tmp_path / "bare.safetensors", iclight=plain[1], vae=vae)
+    assert pipe.vae is vae
+
+
 def test_a_single_file_without_offsets_says_what_to_add(weights: Weights, tmp_path: Path) -> None:
     path = weights.single(tmp_path / "model.safetensors", torch.float16)
     with pytest.raises(
