@@ -19,14 +19,14 @@ from iclight_local.segmenters.choice import choose_segmenter
 from iclight_local.segmenters.rembg_session import check_segmenter, fetch_command, find_model
 from iclight_local.settings import Settings, load_settings
 from iclight_local.store.bundles import DEFAULT as DEFAULT_BUNDLE
-from iclight_local.store.bundles import bundle_folder, default_commands, find_bundle, list_bundles, stand_in_notice
+from iclight_local.store.bundles import PULL, bundle_folder, find_bundle, list_bundles, stand_in_notice
 
 SUMMARY = "Show versions, device, weights and segmenters, and what to run next."
 
 
 def add_arguments(parser: Parser) -> None:
     """Declare the options."""
-    add_common(parser, *(name for name in SETTINGS if name != "offline"))
+    add_common(parser, *(name for name in SETTINGS if name not in ("offline", "preview_every")))
 
 
 def run(parsed: argparse.Namespace) -> int:
@@ -52,6 +52,7 @@ def examine(settings: Settings) -> dict[str, Any]:
         "versions": library_versions(),
         "home": str(settings.home),
         "device": _device(settings, problems),
+        "memory": _memory(settings),
         "bundles": [describe(bundle) for bundle in list_bundles(settings.home)],
         "weights_looked_in": str(bundle_folder(settings.home)),
     }
@@ -71,6 +72,7 @@ def lines(report: dict[str, Any]) -> list[str]:
         f"iclight-local {report['iclight_local']}, Python {report['python']}, {report['system']}",
         f"libraries: {versions}",
         "device: " + ", ".join(f"{name} {value}" for name, value in report["device"].items()),
+        "memory: " + (_memory_line(report["memory"]) if report["memory"] is not None else "not known"),
         "weights: " + (_bundle_line(report["weights"]) if report["weights"] is not None else "none"),
     ]
     text += [f"  also there: {_bundle_line(bundle)}" for bundle in report["bundles"] if bundle != report["weights"]]
@@ -93,6 +95,21 @@ def _device(settings: Settings, problems: list[str]) -> dict[str, str]:
         return {"device": "none"}
 
 
+def _memory(settings: Settings) -> dict[str, Any] | None:
+    """What a relight of the default size with SD1.5 would do to fit into memory; None without a device."""
+    from iclight_local.pipelines.memory import DEFAULT_WORK, SD15
+    from iclight_local.pipelines.offloading import card_memory, measures_for
+    from iclight_local.pipelines.placement import choose_placement
+
+    try:
+        placement = choose_placement(settings.device, settings.precision)
+    except ICLightError:
+        return None
+    total = card_memory(placement.device, settings.vram)
+    measures = measures_for(placement, settings.vram, SD15, DEFAULT_WORK)
+    return {"vram": settings.vram, "card": total, "measures": measures.words}
+
+
 def _weights(settings: Settings, problems: list[str], better: list[str]) -> dict[str, Any] | None:
     """The facts of the bundle in use, or None; where it stands in for the real weights, those are a next step."""
     try:
@@ -104,8 +121,7 @@ def _weights(settings: Settings, problems: list[str], better: list[str]) -> dict
     if facts["problem"] is not None:
         problems.append(facts["problem"])
     elif stand_in_notice(settings.weights, bundle, settings.home) is not None:
-        fetch = default_commands(settings.home)
-        better.append(f"A relight works now with {bundle.name}; for photographs get {DEFAULT_BUNDLE}: {fetch}")
+        better.append(f"A relight works now with {bundle.name}; for photographs get {DEFAULT_BUNDLE}: {PULL}")
     return facts
 
 
@@ -133,6 +149,13 @@ def _segmenter(settings: Settings, problems: list[str], better: list[str]) -> st
         fetch = fetch_command(DEFAULT_SEGMENTER)
         better.append(f"Subjects are cut out with {name}; for better edges get {DEFAULT_SEGMENTER}: {fetch}")
     return f"{name}, {path}" if name in NAMED else path.name
+
+
+def _memory_line(facts: dict[str, Any]) -> str:
+    if facts["card"] is None:
+        return "the machine's own, nothing is done to save it"
+    done = ", ".join(facts["measures"]) if facts["measures"] else "nothing has to be done"
+    return f"{facts['card'] / 2**30:.1f} GB (vram {facts['vram']}); for SD1.5 at the default size: {done}"
 
 
 def _bundle_line(facts: dict[str, Any]) -> str:

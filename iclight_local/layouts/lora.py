@@ -85,7 +85,9 @@ def check_lora(path: Path, unet: Mapping[str, tuple[int, ...]], base: str) -> No
     if family is not None:
         raise WeightsError(f"{found.name} is a LoRA for {family}, and one for SD1.5 was needed.")
     if unet:
-        _check_shapes(found.name, matrices, {_flat(key.removesuffix(".weight")): shape for key, shape in unet.items()}, base)
+        _check_shapes(
+            found.name, matrices, {_flat(key.removesuffix(".weight")): shape for key, shape in unet.items()}, base
+        )
 
 
 def _matrices(header: Header) -> Iterator[tuple[tuple[str, str], int]]:

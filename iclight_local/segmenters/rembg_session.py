@@ -6,6 +6,7 @@ rembg itself is imported when the first segmenter is opened; finding files does 
 from __future__ import annotations
 
 import difflib
+import gc
 import logging
 import os
 import sys
@@ -60,7 +61,9 @@ def find_model(name: str) -> Path | None:
 
 
 def fetch_command(name: str) -> str:
-    """The command that fetches one of rembg's models."""
+    """The command that fetches one of rembg's models, or has rembg make it."""
+    if MODELS[name].asset is not None:
+        return f"iclight weights pull {name}"
     return f"{sys.executable} -c \"import rembg; rembg.new_session('{name}')\""
 
 
@@ -95,6 +98,14 @@ def open_segmenter(name_or_onnx_path: str = DEFAULT, *, allow_noncommercial: boo
             if source.model is not None and source.model.commercial == "unknown":
                 _log.warning("whether %s may be used commercially: %s", source.name, source.model.licence)
         return _open[key][1]
+
+
+def drop_segmenters() -> None:
+    """Let go of every open segmenter, and so of its model's memory; the next one is read from its file again."""
+    with _opening:
+        _open.clear()
+    # rembg's sessions and what stands in for their inner ones refer to each other.
+    gc.collect()
 
 
 class RembgSegmenter:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,8 @@ from iclight_local.request import ModelName
 
 DEFAULT = "sd15"
 """The bundle that is used when none is named: the real weights; where they are not there, the embedded one."""
+PULL = "iclight weights pull"
+"""The command that fetches the real weights from their makers, once."""
 BASE_FOLDER = "base"
 BASE_FILE = "base.safetensors"
 VAE_FILE = "vae.safetensors"
@@ -124,8 +125,8 @@ def find_bundle(name: str | None, home: Path) -> Bundle:
             if usual in known:
                 return known[usual]
         raise WeightsError(
-            f"No weights were found: put a bundle (base/ and iclight_sd15_fc.safetensors) into "
-            f"{bundle_folder(home) / DEFAULT}, or name its folder with --weights DIR."
+            f"No weights were found: fetch them with `{PULL}`, or put a bundle (base/ and iclight_sd15_fc.safetensors) "
+            f"into {bundle_folder(home) / DEFAULT}, or name its folder with --weights DIR."
         )
     if name in known:
         return known[name]
@@ -149,16 +150,8 @@ def stand_in_notice(asked: str | None, found: Bundle, home: Path) -> str | None:
         return None
     return (
         f"There is no {DEFAULT} in {bundle_folder(home)}, so the miniature {found.name} is used, which is good for "
-        f"trying things out: for photographs get {DEFAULT}, `iclight doctor` shows how."
+        f"trying things out: for photographs get {DEFAULT} with `{PULL}`."
     )
-
-
-def default_commands(home: Path) -> str:
-    """The commands that fetch the real weights from their makers, once."""
-    folder = bundle_folder(home) / DEFAULT
-    base = f"hf download stablediffusionapi/realistic-vision-v51 --local-dir {shlex.quote(str(folder / 'base'))}"
-    offsets = " ".join(offsets_path(folder, model).name for model in ("fc", "fbc"))
-    return f"{base} && hf download lllyasviel/ic-light {offsets} --local-dir {shlex.quote(str(folder))}"
 
 
 def check_bundle(bundle: Bundle) -> str | None:

@@ -35,7 +35,7 @@ def test_a_bare_machine(iclight: Command, home: Path) -> None:
     assert "a relight cannot run yet" in lines
     steps = [line for line in lines if line.startswith("next: ")]
     assert f"put a bundle (base/ and iclight_sd15_fc.safetensors) into {home / 'weights' / 'sd15'}" in steps[0]
-    assert f"rembg.new_session('{DEFAULT}')" in steps[1]
+    assert f"iclight weights pull {DEFAULT}" in steps[1]
     assert len(steps) == 2
     assert not home.exists(), "looking leaves nothing behind"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
@@ -78,9 +77,8 @@ class TestLists:
         assert f"segmenter: mini, {mini / 'segmenter.onnx'}" in lines
         assert "  segmentation models here: mini (Apache-2.0, this project's own)" in lines
         weights, segmenter, relight = [line for line in lines if line.startswith("next: ")]
-        assert weights.startswith("next: A relight works now with mini; for photographs get sd15: hf download ")
-        assert str(home / "weights" / "sd15" / "base") in weights
-        assert f"for better edges get {DEFAULT}: {sys.executable} -c" in segmenter
+        assert weights == "next: A relight works now with mini; for photographs get sd15: iclight weights pull"
+        assert segmenter.endswith(f"for better edges get {DEFAULT}: iclight weights pull {DEFAULT}")
         assert relight == "next: iclight relight PICTURE --light-source left"
 
     def test_doctor_where_all_is_there(self, iclight: Command, home: Path, folder: Path) -> None:

@@ -103,7 +103,9 @@ def test_a_base_whose_vae_lies_beside_it(weights: Weights, plain: tuple[Path, Pa
     state = load_file(weights.single(tmp_path / "model.safetensors", torch.float16))
     bare = {name: value for name, value in state.items() if not name.startswith("first_stage_model.")}
     save_file(bare, tmp_path / "bare.safetensors")
-    with pytest.raises(WeightsError, match=r"without a VAE and with a text encoder, and a plain SD1\.5 model with a VAE"):
+    with pytest.raises(
+        WeightsError, match=r"without a VAE and with a text encoder, and a plain SD1\.5 model with a VAE"
+    ):
         load(tmp_path / "bare.safetensors", plain[1])
     vae = load_vae(tmp_path / "model.safetensors", torch.float32)
     pipe = ICLightPipeline.from_pretrained(tmp_path / "bare.safetensors", iclight=plain[1], vae=vae)

@@ -1,7 +1,5 @@
 """The embedded segmenter: asked for by name, or standing in for the default model."""
 
-import sys
-
 import numpy as np
 import pytest
 
@@ -44,7 +42,7 @@ class TestChoice:
         assert name == EMBEDDED.name
         assert find_model(name) == mini / "segmenter.onnx"
         assert f"'{DEFAULT}' is not on this machine" in notice
-        assert f"`{sys.executable} -c \"import rembg; rembg.new_session('{DEFAULT}')\"`" in notice
+        assert f"`iclight weights pull {DEFAULT}`" in notice
         assert "\n" not in notice
         assert notice.endswith(".")
 
@@ -56,5 +54,5 @@ class TestChoice:
         assert Choice("mini").explained(error) is error
         assert str(choose_segmenter(None).explained(error)) == (
             f"mini found no subject: give --matte, or fetch the better '{DEFAULT}' once with "
-            f"`{sys.executable} -c \"import rembg; rembg.new_session('{DEFAULT}')\"`."
+            f"`iclight weights pull {DEFAULT}`."
         )

@@ -24,7 +24,7 @@ class TestRefusals:
         assert f"'{DEFAULT}' is not on this machine" in text
         assert str(home / "models" / DEFAULT / f"{DEFAULT}.onnx") in text
         assert str(home / f"{DEFAULT}.onnx") in text
-        assert f"`{sys.executable} -c \"import rembg; rembg.new_session('{DEFAULT}')\"`" in text
+        assert f"`iclight weights pull {DEFAULT}`" in text
 
     @pytest.mark.parametrize("path", ["nowhere/mine.onnx", "dis_custom:nowhere/mine.onnx", "folder.onnx"])
     def test_missing_file(self, tmp_path, monkeypatch, path):

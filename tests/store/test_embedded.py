@@ -10,7 +10,7 @@ import pytest
 
 from iclight_local import embedded
 from iclight_local.errors import WeightsError
-from iclight_local.store.bundles import Bundle, check_bundle, default_commands, find_bundle, list_bundles
+from iclight_local.store.bundles import Bundle, check_bundle, find_bundle, list_bundles
 from iclight_local.store.bundles import stand_in_notice as notice
 
 ROOT = Path(__file__).parents[2]
@@ -63,7 +63,7 @@ def test_it_stands_in_for_the_real_weights_and_says_so(mini: Path, tmp_path: Pat
     sentence = notice(None, found, tmp_path)
     assert sentence is not None
     assert sentence.startswith(f"There is no sd15 in {tmp_path / 'weights'}, so the miniature mini is used")
-    assert "iclight doctor" in sentence
+    assert "iclight weights pull" in sentence
     assert "\n" not in sentence
     assert sentence.endswith(".")
 
@@ -74,12 +74,6 @@ def test_nothing_is_said_where_it_was_asked_for_or_is_not_needed(mini: Path, tmp
     found = find_bundle(None, tmp_path)
     assert found == Bundle("sd15", folder)
     assert notice(None, found, tmp_path) is None
-
-
-def test_the_commands_fetch_what_a_bundle_needs(tmp_path: Path) -> None:
-    commands = default_commands(tmp_path / "my home")
-    assert f"--local-dir '{tmp_path / 'my home' / 'weights' / 'sd15' / 'base'}' && hf download" in commands
-    assert "lllyasviel/ic-light iclight_sd15_fc.safetensors iclight_sd15_fbc.safetensors" in commands
 
 
 def test_the_real_one_is_whole(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

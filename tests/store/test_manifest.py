@@ -13,7 +13,7 @@ from iclight_local import embedded
 from iclight_local.errors import WeightsError
 from iclight_local.request import ModelName
 from iclight_local.segmenters import catalogue
-from iclight_local.store.bundles import default_commands, offsets_path
+from iclight_local.store.bundles import offsets_path
 from iclight_local.store.entries import Commercial, Entry, require_commercial
 from iclight_local.store.manifest import Manifest, load_manifest
 
@@ -144,11 +144,6 @@ class TestShipped:
         assert names == [offsets_path(Path(), model).name for model in get_args(ModelName)]
         assert {"realistic-vision-v51", "stable-diffusion-v1-5"} <= {entry.name for entry in parts.bases}
         assert [entry.name for entry in parts.extras] == ["lcm-lora-sdv1-5", "taesd"]
-
-    def test_the_usual_commands_fetch_from_the_same_repositories(self, shipped: Manifest, tmp_path: Path) -> None:
-        parts = shipped.bundle("sd15")
-        for entry in (parts.bases[0], *parts.offsets):
-            assert f"hf download {entry.repository} " in default_commands(tmp_path)
 
     def test_a_base_is_a_whole_diffusers_folder(self, shipped: Manifest) -> None:
         for base in shipped.bundle("sd15").bases:

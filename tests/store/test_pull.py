@@ -1,130 +1,24 @@
-"""Fetching weights from a server on this machine that goes wrong in every way that servers and lines do."""
+"""Fetching weights: where they go, and what becomes of them when lines break, hashes are wrong and disks are full."""
 
 from __future__ import annotations
 
 import hashlib
-import logging
 import resource
 import shutil
-import socket
-from collections.abc import Iterator
-from email.utils import formatdate
 from pathlib import Path
 from types import SimpleNamespace
-from typing import NamedTuple
 
-import huggingface_hub.constants
-import huggingface_hub.file_download
-import numpy as np
 import pytest
-from huggingface_hub.utils import disable_progress_bars, enable_progress_bars
 
-from iclight_local.errors import EngineError, ICLightError, InvalidRequest, WeightsError
-from iclight_local.store import hub as hub_module
-from iclight_local.store.hub import CHUNK, at_endpoint
+from iclight_local.errors import EngineError, InvalidRequest, WeightsError
+from iclight_local.store.hub import CHUNK
 from iclight_local.store.manifest import load_manifest
-from iclight_local.store.pull import Destination, Pulled, Transfer, pull
-from tests.store.hub_server import HubServer, Trouble
-from tests.store.small_manifest import Made, write_manifest
+from iclight_local.store.pull import Destination, Transfer, pull
+from tests.store.hub_server import Trouble
+from tests.store.shop import DATA, LIGHT, SIZE, WRONG, Shop, offsets, refused
+from tests.store.small_manifest import Made
 
-SIZE = 3 * CHUNK + 1234
-LIGHT = "iclight_sd15_fc.safetensors"
 CUTS = [0, 1, CHUNK - 1, CHUNK, CHUNK + 7, 2 * CHUNK + CHUNK // 2, SIZE - 1]
-
-
-def contents(size: int = SIZE, seed: int = 0) -> bytes:
-    """Bytes of which no two stretches are the same."""
-    return np.random.default_rng(seed).bytes(size)
-
-
-DATA, WRONG = contents(), contents(seed=1)
-
-
-class Shop(NamedTuple):
-    """Two servers, and a home to fetch to."""
-
-    server: HubServer
-    mirror: HubServer
-    home: Path
-
-    def publish(self, *entries: Made) -> None:
-        """Have the hub offer what entries consist of."""
-        for entry in entries:
-            for path, data in entry.files.items():
-                self.server.put(entry.repository, path, data)
-
-    def pull(self, *entries: Made, bundle: str = "sd15", overwrite: bool = False) -> list[Pulled]:
-        """Fetch all entries."""
-        manifest = load_manifest(write_manifest(self.home.parent / "manifest.toml", *entries))
-        to = Destination(self.home, bundle, overwrite)
-        return pull(list(manifest.entries.values()), to, lambda transfer: None)
-
-    @property
-    def light(self) -> Path:
-        """Where the offsets belong."""
-        return self.home / "weights" / "sd15" / LIGHT
-
-    @property
-    def parts(self) -> list[Path]:
-        """The parts that are kept."""
-        return [path for path in self.home.rglob(".partial/*") if path.name != "lock"]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def client() -> Iterator[None]:
-    """One client for all tests, because making one takes long, and one that reaches nothing but this machine."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{closed_port()}")
-        patch.setenv("NO_PROXY", "127.0.0.1")
-        huggingface_hub.close_session()
-        disable_progress_bars()
-        yield
-        enable_progress_bars()
-        huggingface_hub.close_session()
-
-
-@pytest.fixture
-def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shop]:
-    monkeypatch.setenv("HF_TOKEN", "hf_secret")
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
-    monkeypatch.setattr(huggingface_hub.constants, "DOWNLOAD_CHUNK_SIZE", 10 * CHUNK)
-    monkeypatch.setattr(huggingface_hub.file_download, "time", SimpleNamespace(sleep=lambda seconds: None))
-    with HubServer() as server, HubServer() as mirror:
-        monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", server.url)
-        yield Shop(server, mirror, tmp_path / "home")
-
-
-@pytest.fixture
-def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The seconds that would have been waited."""
-    waited: list[float] = []
-    monkeypatch.setattr(hub_module, "time", SimpleNamespace(sleep=waited.append))
-    return waited
-
-
-def closed_port() -> int:
-    """A port of this machine that nobody listens at."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def offsets(*mirrors: str, known: bool = True, github: bool = False) -> Made:
-    return Made("light", "offsets", {LIGHT: DATA}, mirrors, known, github)
-
-
-def refused(shop: Shop, *entries: Made, error: type[ICLightError] = EngineError) -> str:
-    """The sentence with which a pull is refused, after which nothing has a final name that had none."""
-    before = {path for path in shop.home.rglob("*") if path.is_file() and ".partial" not in path.parts}
-    with pytest.raises(ICLightError) as caught:
-        shop.pull(*entries)
-    assert type(caught.value) is error, caught.value
-    after = {path for path in shop.home.rglob("*") if path.is_file() and ".partial" not in path.parts}
-    assert {path for path in after - before if path.name != "hashes.json"} == set()
-    sentence = str(caught.value)
-    assert "\n" not in sentence
-    assert sentence.endswith(".")
-    return sentence
 
 
 class TestPlaces:
@@ -261,136 +155,6 @@ class TestInterrupted:
         pull(list(manifest.entries.values()), Destination(shop.home), seen.append)
         assert [transfer.done for transfer in seen] == [CHUNK, 2 * CHUNK, 3 * CHUNK, SIZE]
         assert {transfer.total for transfer in seen} == {SIZE}
-
-
-class TestMirrors:
-    @pytest.mark.parametrize("status", [404, 410, 500, 503, 401, 403])
-    @pytest.mark.parametrize("method", ["", "GET"])
-    def test_a_maker_that_does_not_give_it(
-        self, shop: Shop, status: int, method: str, caplog: pytest.LogCaptureFixture
-    ) -> None:
-        caplog.set_level(logging.INFO, "iclight_local")
-        shop.publish(offsets())
-        shop.server.trouble(LIGHT, Trouble(status=status, method=method))
-        shop.mirror.mirror(f"copy/{LIGHT}", DATA)
-        pulled = shop.pull(offsets(f"{shop.mirror.url}/copy/"))
-        assert pulled[0].source == f"{shop.mirror.url}/copy/{LIGHT}"
-        assert shop.light.read_bytes() == DATA
-        assert f"{LIGHT}: {shop.server.url[7:]} answered {status}, trying {shop.mirror.url[7:]}." in caplog.messages
-
-    def test_the_mirror_goes_on_where_the_maker_stopped(self, shop: Shop) -> None:
-        shop.publish(offsets())
-        shop.server.trouble(
-            LIGHT, Trouble(cut_after=2 * CHUNK, method="GET", times=1), Trouble(status=500, method="GET")
-        )
-        shop.mirror.mirror(f"copy/{LIGHT}", DATA)
-        shop.pull(offsets(f"{shop.mirror.url}/copy/"))
-        assert shop.mirror.bodies() == [SIZE - 2 * CHUNK]
-
-    def test_a_release_that_cannot_be_reached(self, shop: Shop) -> None:
-        shop.mirror.mirror(f"copy/{LIGHT}", DATA)
-        assert (
-            shop.pull(offsets(f"{shop.mirror.url}/copy/", github=True))[0].source == f"{shop.mirror.url}/copy/{LIGHT}"
-        )
-
-    def test_a_server_that_sends_on_to_another(self, shop: Shop) -> None:
-        """As that of releases does, which tells neither size nor hash by itself."""
-        with HubServer() as cdn:
-            shop.mirror.cdn = cdn
-            shop.mirror.mirror(f"copy/{LIGHT}", DATA)
-            shop.pull(offsets(f"{shop.mirror.url}/copy/", github=True))
-            assert cdn.bodies() == [SIZE]
-        assert shop.light.read_bytes() == DATA
-
-    def test_a_mirror_that_does_not_know_head(self, shop: Shop) -> None:
-        shop.mirror.heads = False
-        shop.mirror.mirror(f"copy/{LIGHT}", DATA)
-        shop.pull(offsets(f"{shop.mirror.url}/copy/"))
-        assert shop.light.read_bytes() == DATA
-
-    def test_a_mirror_of_another_size_is_passed_over(self, shop: Shop) -> None:
-        shop.mirror.mirror(f"copy/{LIGHT}", DATA[:-1])
-        sentence = refused(shop, offsets(f"{shop.mirror.url}/copy/"))
-        assert f"{shop.mirror.url[7:]} has {SIZE - 1:,} bytes, and {SIZE:,} are needed" in sentence
-        assert shop.mirror.bodies() == []
-
-    def test_all_fail(self, shop: Shop) -> None:
-        nobody = f"http://127.0.0.1:{closed_port()}/"
-        shop.server.trouble(LIGHT, Trouble(status=500))
-        sentence = refused(shop, offsets(nobody, f"{shop.mirror.url}/copy/"))
-        assert sentence.startswith(f"{LIGHT} of light could not be fetched ({shop.server.url[7:]} answered 500; ")
-        assert f"{nobody[7:-1]} could not be reached (" in sentence
-        assert f"{shop.mirror.url[7:]} answered 404): run the same command again later" in sentence
-
-    def test_one_missing_file_is_found_out_before_another_is_fetched(self, shop: Shop) -> None:
-        shop.publish(offsets())
-        refused(shop, offsets(), Made("gone", "lora", {"gone.safetensors": b"gone"}))
-        assert shop.server.bodies() == []
-
-    def test_no_answer_in_time(self, shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_ETAG_TIMEOUT", 0.2)
-        shop.server.trouble(LIGHT, Trouble(wait=1))
-        assert "did not answer in time" in refused(shop, offsets())
-
-    def test_a_body_that_stops_coming(self, shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_DOWNLOAD_TIMEOUT", 0.2)
-        shop.publish(offsets())
-        shop.server.trouble(LIGHT, Trouble(slow=1, method="GET"))
-        assert "did not answer in time" in refused(shop, offsets())
-
-    @pytest.mark.parametrize("status", [401, 403])
-    def test_denied(self, shop: Shop, status: int) -> None:
-        shop.server.trouble(LIGHT, Trouble(status=status))
-        sentence = refused(shop, offsets())
-        assert f"answered {status}): accept the licence on {shop.server.url}/maker/light" in sentence
-        assert "set HF_TOKEN" in sentence
-
-    def test_the_token_is_for_the_hub_alone(self, shop: Shop) -> None:
-        with HubServer() as cdn:
-            shop.server.cdn = cdn
-            shop.publish(offsets())
-            shop.pull(offsets())
-            assert {seen.headers.get("authorization") for seen in shop.server.seen} == {"Bearer hf_secret"}
-            assert {seen.headers.get("authorization") for seen in cdn.seen} == {None}
-            assert cdn.bodies() == [SIZE]
-        shop.light.unlink()
-        shop.server.trouble(LIGHT, Trouble(status=404))
-        shop.mirror.mirror(f"copy/{LIGHT}", DATA)
-        shop.pull(offsets(f"{shop.mirror.url}/copy/"))
-        assert {seen.headers.get("authorization") for seen in shop.mirror.seen} == {None}
-
-    def test_an_endpoint_of_ones_own_stands_for_the_hub(self, shop: Shop) -> None:
-        assert at_endpoint("https://huggingface.co/a/b/resolve/main/c") == f"{shop.server.url}/a/b/resolve/main/c"
-        assert at_endpoint("https://github.com/a") == "https://github.com/a"
-
-
-class TestAskedToWait:
-    @pytest.mark.parametrize(
-        ("headers", "seconds"),
-        [
-            ({"Retry-After": "7"}, 7),
-            ({"RateLimit": '"resolvers";r=0;t=42'}, 42),
-            ({}, hub_module.PAUSE_S),
-            ({"Retry-After": "soon"}, hub_module.PAUSE_S),
-            ({"Retry-After": formatdate(0, usegmt=True)}, 0),
-        ],
-    )
-    def test_it_is_waited(self, shop: Shop, pauses: list[float], headers: dict[str, str], seconds: int) -> None:
-        shop.publish(offsets())
-        shop.server.trouble(LIGHT, Trouble(status=429, headers=headers, times=2))
-        shop.pull(offsets())
-        assert pauses == [seconds, seconds]
-        assert shop.light.read_bytes() == DATA
-
-    def test_for_too_long(self, shop: Shop, pauses: list[float]) -> None:
-        shop.server.trouble(LIGHT, Trouble(status=429, headers={"Retry-After": "86400"}))
-        assert "asks to wait for 86400 s" in refused(shop, offsets())
-        assert pauses == []
-
-    def test_again_and_again(self, shop: Shop, pauses: list[float]) -> None:
-        shop.server.trouble(LIGHT, Trouble(status=429, headers={"Retry-After": "1"}))
-        assert "answered 429" in refused(shop, offsets())
-        assert pauses == [1] * (hub_module.TRIES - 1)
 
 
 class TestHashes:
