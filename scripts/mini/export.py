@@ -38,7 +38,7 @@ def write(bundle: Path, parts: Parts, training: Path) -> None:
     default_scheduler("v_prediction").save_pretrained(base / "scheduler")
     index = """{
   "_class_name": "StableDiffusionPipeline",
-  "_diffusers_version": "0.39.0",
+  "_diffusers_version": "0.41.0",
   "feature_extractor": [null, null],
   "image_encoder": [null, null],
   "requires_safety_checker": false,
