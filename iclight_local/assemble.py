@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from iclight_local.engines.base import Engine
+from iclight_local.engines.loras import checked_loras
 from iclight_local.request import ModelName
 from iclight_local.settings import Settings, load_settings
 from iclight_local.store.bundles import check_models, find_bundle, stand_in_notice
@@ -23,7 +24,7 @@ def open_engine(**overrides: Any) -> Engine:
 
     Raises:
         InvalidRequest: a bad setting.
-        WeightsError: the weights are not there.
+        WeightsError: the weights are not there, or a LoRA is not or does not fit them.
         Unsupported: the device is not there.
     """
     return engine_from(load_settings(overrides))
@@ -40,7 +41,8 @@ def engine_from(settings: Settings, models: Iterable[ModelName] = ()) -> Engine:
     if models:
         check_models(bundle, models)
     notice = stand_in_notice(settings.weights, bundle, settings.home)
-    # Torch is imported here and not before: finding weights and reading settings do without it.
+    checked_loras(settings.lora, settings.preset, bundle, settings.home)
+    # Torch is imported here and not before: finding weights and reading settings and LoRAs' headers do without it.
     from iclight_local.engines.local import LocalEngine, LocalOptions
 
     return LocalEngine(
@@ -49,6 +51,10 @@ def engine_from(settings: Settings, models: Iterable[ModelName] = ()) -> Engine:
             home=settings.home,
             device=settings.device,
             precision=settings.precision,
+            vram=settings.vram,
+            lora=settings.lora,
+            preset=settings.preset,
+            preview_every=settings.preview_every,
             segmenter=settings.segmenter,
             allow_noncommercial=settings.allow_noncommercial,
             offline=settings.offline,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_origin
 
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
@@ -26,6 +26,7 @@ class KnobField:
         range: the accepted values in short, ``1..32``; empty for texts and pictures.
         description: one or two sentences.
         required: whether a request cannot do without it.
+        many: whether it may be given several times.
     """
 
     name: str
@@ -37,6 +38,7 @@ class KnobField:
     range: str
     description: str
     required: bool
+    many: bool = False
 
 
 def knob_fields(model: type[BaseModel]) -> Iterator[KnobField]:
@@ -55,6 +57,7 @@ def knob_fields(model: type[BaseModel]) -> Iterator[KnobField]:
             range=_range(plain, choices, field),
             description=field.description if field.description is not None else "",
             required=field.is_required(),
+            many=get_origin(field.annotation) is tuple,
         )
 
 

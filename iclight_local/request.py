@@ -282,6 +282,9 @@ def _literals(annotation: Any) -> tuple[str, ...]:
 
 def expectation(field: FieldInfo) -> str:
     """What a field accepts, in words: ``a number from 1 to 32``."""
+    extra = field.json_schema_extra
+    if isinstance(extra, dict) and "accepts" in extra:
+        return str(extra["accepts"])
     plain, choices = kind(field)
     if choices:
         return f"one of {', '.join(choices)}"

@@ -20,11 +20,14 @@ class Progress:
         stage: what runs now: ``segment``, ``load``, ``lowres`` or ``highres``.
         step: sampling steps done, both passes together.
         steps: sampling steps in all.
+        preview: the first picture as it looks so far, RGB, about as large as the result of the running pass;
+            None where none was asked for, and between two of them.
     """
 
     stage: str
     step: int
     steps: int
+    preview: PIL.Image.Image | None = None
 
 
 ProgressCallback = Callable[[Progress], None]

@@ -6,18 +6,33 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from iclight_local.embedded import NAME as EMBEDDED
+from iclight_local.engines.presets import PresetName
 from iclight_local.errors import InvalidRequest
+from iclight_local.layouts.lora import ACCEPTS as LORA_ACCEPTS
+from iclight_local.layouts.lora import SEPARATOR as LORA_SEPARATOR
+from iclight_local.layouts.lora import LoraFile, parse_lora
 from iclight_local.request import expectation
 from iclight_local.segmenters.catalogue import DEFAULT as DEFAULT_SEGMENTER
 from iclight_local.store.bundles import DEFAULT as DEFAULT_BUNDLE
 
 PREFIX = "ICLIGHT_"
 CONFIG_FILE = "config.toml"
+
+
+def _loras(value: object) -> object:
+    """LoRAs from texts like ``FILE:SCALE``: one, several in one text, or a list of them."""
+    if isinstance(value, str):
+        value = value.split(LORA_SEPARATOR)
+    if isinstance(value, os.PathLike | LoraFile):
+        value = [value]
+    if not isinstance(value, list | tuple):
+        return value
+    return tuple(each if isinstance(each, LoraFile) else parse_lora(os.fspath(each)) for each in value)
 
 
 class Settings(BaseModel):
@@ -38,6 +53,22 @@ class Settings(BaseModel):
     device: str = Field("auto", description="auto, cpu, mps, cuda or cuda:N.")
     precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
         "auto", description="auto is fp16 on CUDA and MPS and fp32 on the CPU."
+    )
+    vram: Literal["auto", "4", "6", "8", "12", "24"] = Field(
+        "auto",
+        description="Size in GB of the graphics card to fit into: models wait in main memory, and the autoencoder "
+        "works on less at once, where that is needed. auto reads the card's.",
+    )
+    lora: Annotated[tuple[LoraFile, ...], BeforeValidator(_loras)] = Field(
+        (),
+        description="LoRA laid on the weights, with the strength it works at behind a colon; several may be given.",
+        json_schema_extra={"default_text": "none", "accepts": LORA_ACCEPTS},
+    )
+    preset: PresetName = Field(
+        "none", description="fast: LCM-LoRA, its sampler, 6 steps and guidance 1.5, where you set no others."
+    )
+    preview_every: int = Field(
+        0, ge=0, le=100, description="Steps from one preview of the running picture to the next (taesd); 0: none."
     )
     segmenter: str | None = Field(
         None,

@@ -8,12 +8,14 @@ from __future__ import annotations
 import argparse
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from iclight_local.cli import COMMANDS, command_summary
 from iclight_local.errors import ICLightError
 from iclight_local.fields import knob_fields, markdown_table
-from iclight_local.request import RelightRequest
+from iclight_local.pipelines.memory import DEFAULT_WORK, GIB, SD15, choose_measures
+from iclight_local.request import RelightRequest, kind
 from iclight_local.segmenters.catalogue import DEFAULT, NAMED
 from iclight_local.settings import PREFIX, Settings
 
@@ -45,6 +47,24 @@ def segmenters() -> str:
     return "\n".join(["| model | licence | commercial use | what it is |", "|---|---|---|---|", *rows]) + "\n"
 
 
+def memory() -> str:
+    """What is done on cards of some sizes for some relights with SD1.5."""
+    works = {
+        "768 x 960 (default)": DEFAULT_WORK,
+        "768 x 960, 4 images, or normals": replace(DEFAULT_WORK, pictures=4),
+        "1024 x 1280": replace(DEFAULT_WORK, pixels=1024 * 1280),
+        "1536 x 1920": replace(DEFAULT_WORK, pixels=1536 * 1920),
+        "3072 x 3072": replace(DEFAULT_WORK, pixels=3072 * 3072),
+    }
+    rows = []
+    for vram in (size for size in kind(Settings.model_fields["vram"])[1] if size != "auto"):
+        found = [choose_measures(int(vram) * GIB, SD15, work).words for work in works.values()]
+        cells = ["; ".join(word for word in words if "segmenter" not in word) for words in found]
+        rows.append(f"| {vram} GB | " + " | ".join(cell if cell else "nothing" for cell in cells) + " |")
+    head = "| card | " + " | ".join(works) + " |"
+    return "\n".join([head, "|---" * (len(works) + 1) + "|", *rows]) + "\n"
+
+
 def exit_statuses() -> str:
     """The errors and their exit statuses."""
     rows, queue = [], [ICLightError]
@@ -61,6 +81,7 @@ TABLES = {
     "commands": commands,
     "knobs": lambda: markdown_table(knob_fields(RelightRequest)),
     "settings": settings,
+    "memory": memory,
     "segmenters": segmenters,
     "errors": exit_statuses,
 }

@@ -39,8 +39,8 @@ def run(parsed: argparse.Namespace) -> int:
 def replay_command(record: dict[str, Any]) -> str:
     """The command line that makes the picture again from its subject.
 
-    BACKGROUND and MATTE stand for pictures whose names the record does not keep; of weights and a segmenter
-    of one's own it knows the names alone, not the folders.
+    BACKGROUND and MATTE stand for pictures whose names the record does not keep; of weights, LoRAs and a
+    segmenter of one's own it knows the names alone, not the folders.
     """
     knobs, subject = _table(record, "request"), _table(record, "subject")
     normals = record.get("kind") == "normals"
@@ -62,7 +62,18 @@ def replay_command(record: dict[str, Any]) -> str:
         words += ["--weights", str(bundle)]
     if subject.get("matte") not in (None, "given", "alpha", DEFAULT_SEGMENTER):
         words += ["--segmenter", str(subject["matte"])]
+    if record.get("preset") is not None:
+        words += ["--preset", str(record["preset"])]
+    for lora in _lora_files(record):
+        words += ["--lora", lora]
     return shlex.join(words)
+
+
+def _lora_files(record: dict[str, Any]) -> list[str]:
+    """The LoRAs that were asked for, as ``--lora`` takes them."""
+    loras = record.get("loras")
+    tables = [lora for lora in loras if isinstance(lora, dict)] if isinstance(loras, list) else []
+    return [f"{lora.get('name')}:{lora.get('scale')}" for lora in tables if "preset" not in lora]
 
 
 def _table(record: dict[str, Any], name: str) -> dict[str, Any]:

@@ -9,11 +9,12 @@ from PIL import Image
 
 from iclight_local.cli.output import check_outputs, output_of, progress_bar, show_result, write_results
 from iclight_local.cli.parser import Parser, add_common, add_fields, given
+from iclight_local.cli.preview import preview_path, settings_with_preview, with_preview
 from iclight_local.cli.relight import SETTINGS, add_output
 from iclight_local.plan import SET_BY_NORMALS, make_normals_plan
 from iclight_local.request import RelightRequest
 from iclight_local.result import SIDES, NormalsResult
-from iclight_local.settings import Settings, load_settings
+from iclight_local.settings import load_settings
 
 SUMMARY = "Estimate the normal map of a picture's subject, with model fbc and four lights."
 
@@ -38,12 +39,13 @@ def run(parsed: argparse.Namespace) -> int:
     if not parsed.parts:
         paths = paths[:1]
     check_outputs(paths, request, output_format, overwrite=parsed.overwrite)
-    settings = load_settings(given(parsed, Settings))
+    preview = preview_path(parsed, paths)
+    settings = load_settings(settings_with_preview(parsed))
     from iclight_local.assemble import engine_from
 
     engine = engine_from(settings, [make_normals_plan(request).model])
     with progress_bar() as progress:
-        result = engine.normals(request, progress=progress)
+        result = engine.normals(request, progress=with_preview(preview, progress))
     files = dict(zip(paths, _pictures(result), strict=False))
     write_results(files, result.run, request, output_format=output_format, overwrite=parsed.overwrite)
     show_result(paths, result.run, as_json=parsed.json)

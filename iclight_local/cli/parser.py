@@ -88,6 +88,8 @@ def add_fields(parser: argparse._ActionsContainer, model: type[BaseModel], names
         help_text = _help(field)
         if field.type is bool:
             parser.add_argument(*flags, dest=field.name, action="store_const", const=True, help=help_text)
+        elif field.many:
+            parser.add_argument(*flags, dest=field.name, action="append", metavar=_metavar(field), help=help_text)
         else:
             parser.add_argument(*flags, dest=field.name, metavar=_metavar(field), help=help_text)
 

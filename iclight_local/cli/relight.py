@@ -6,12 +6,16 @@ import argparse
 
 from iclight_local.cli.output import check_outputs, numbered, output_of, progress_bar, show_result, write_results
 from iclight_local.cli.parser import Parser, add_common, add_fields, given
+from iclight_local.cli.preview import add_preview, preview_path, settings_with_preview, with_preview
 from iclight_local.plan import make_plan
 from iclight_local.request import RelightRequest
-from iclight_local.settings import Settings, load_settings
+from iclight_local.settings import load_settings
 
 SUMMARY = "Relight the subject of a picture."
-SETTINGS = ("home", "weights", "device", "precision", "segmenter", "allow_noncommercial", "offline")
+SETTINGS = (
+    "home", "weights", "device", "precision", "vram", "lora", "preset", "preview_every", "segmenter",
+    "allow_noncommercial", "offline",
+)  # fmt: skip
 
 
 def add_arguments(parser: Parser) -> None:
@@ -24,11 +28,12 @@ def add_arguments(parser: Parser) -> None:
 
 
 def add_output(parser: Parser, suffix: str) -> None:
-    """Declare ``-o`` and ``--overwrite``."""
+    """Declare ``-o``, ``--overwrite`` and ``--preview``."""
     parser.add_argument(
         "-o", "--output", metavar="FILE", help=f"Where the result goes (default: PICTURE-{suffix}.png here)."
     )
     parser.add_argument("--overwrite", action="store_true", help="Replace a file that is there already.")
+    add_preview(parser)
 
 
 def run(parsed: argparse.Namespace) -> int:
@@ -37,12 +42,13 @@ def run(parsed: argparse.Namespace) -> int:
     target, output_format = output_of(parsed, request, "relit")
     paths = numbered(target, request.number_of_images)
     check_outputs(paths, request, output_format, overwrite=parsed.overwrite)
-    settings = load_settings(given(parsed, Settings))
+    preview = preview_path(parsed, paths)
+    settings = load_settings(settings_with_preview(parsed))
     from iclight_local.assemble import engine_from
 
     engine = engine_from(settings, [make_plan(request, has_background=request.has_background).model])
     with progress_bar() as progress:
-        result = engine.relight(request, progress=progress)
+        result = engine.relight(request, progress=with_preview(preview, progress))
     files = dict(zip(paths, result.images, strict=True))
     write_results(files, result, request, output_format=output_format, overwrite=parsed.overwrite)
     show_result(paths, result, as_json=parsed.json)

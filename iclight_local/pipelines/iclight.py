@@ -24,7 +24,7 @@ from iclight_local.pipelines.items import Item, check_one_batch, make_item, spre
 from iclight_local.pipelines.latents import decode_latents, encode_pictures, to_uint8, to_unit
 from iclight_local.pipelines.loading import MODEL_OF_WIDTH, cast, dtype_of, loading_errors, merge_into
 from iclight_local.pipelines.placement import vae_dtype
-from iclight_local.pipelines.sampling import Batch, Sampler, StepCallback
+from iclight_local.pipelines.sampling import Batch, Sampler, StepCallback, StepEnd
 from iclight_local.pipelines.single_file import add_base_parts
 from iclight_local.pipelines.text import balance, encode_text, stack
 from iclight_local.plan import PassPlan
@@ -71,7 +71,7 @@ class ICLightPipeline(
     """
 
     model_cpu_offload_seq = "text_encoder->unet->vae"
-    _callback_tensor_inputs = ("latents",)
+    _callback_tensor_inputs = ("latents", "predicted")
 
     def __init__(
         self,
@@ -154,7 +154,9 @@ class ICLightPipeline(
         """Move or cast the models, as in diffusers; the autoencoder is never left in float16."""
         super().to(*args, **kwargs)
         half = self.unet.dtype == torch.float16 or self.vae.dtype == torch.float16
-        if half and self.vae.dtype != torch.float32:
+        # Offloaded models only wait on the CPU, so a bfloat16 autoencoder stays what it is.
+        waits = self.vae.dtype == torch.bfloat16 and self.vae.device.type == "cpu"
+        if half and self.vae.dtype != torch.float32 and not waits:
             cast(self.vae, vae_dtype(torch.float16, self.device))
         return self
 
@@ -191,7 +193,8 @@ class ICLightPipeline(
             callback_on_step_end: called as ``f(pipe, step, timestep, {"latents": ...})`` after each step of
                 either pass; what it returns under ``latents`` is taken over. Setting ``pipe._interrupt``
                 ends the call with the latents of that moment, without a further pass.
-            callback_on_step_end_tensor_inputs: tensors the callback is given; there is ``latents`` alone.
+            callback_on_step_end_tensor_inputs: tensors the callback is given: ``latents``, and ``predicted`` for the
+                finished latents as the scheduler sees them now (the latents themselves where it does not say).
             **knobs: every parameter of :class:`~iclight_local.request.Knobs` by its name, and
                 ``cross_attention_kwargs`` for the UNet's attention (LoRA scale).
 
@@ -203,7 +206,8 @@ class ICLightPipeline(
         asked = getattr(callback_on_step_end, "tensor_inputs", callback_on_step_end_tensor_inputs)
         strange = set(asked) - set(self._callback_tensor_inputs)
         if strange:
-            raise InvalidRequest(f"A callback can be given latents, and {', '.join(sorted(strange))} was asked for.")
+            known = " and ".join(self._callback_tensor_inputs)
+            raise InvalidRequest(f"A callback can be given {known}, and {', '.join(sorted(strange))} was asked for.")
         attention = knobs.pop("cross_attention_kwargs", None)
         items = self._items(foreground, background, knobs)
         batch = self._batch(items, generator)
@@ -211,7 +215,7 @@ class ICLightPipeline(
         self._interrupt = False
         self._num_timesteps = plan.steps
         with self.progress_bar(total=plan.steps) as bar:
-            sampler = Sampler(self, batch, attention, callback_on_step_end, bar)
+            sampler = Sampler(self, batch, attention, StepEnd(callback_on_step_end, asked), bar)
             latents = sampler.run(plan.lowres, self._initial_latents(batch, sampler.device))
             if not self._interrupt:
                 latents = sampler.run(plan.highres, self._enlarge(latents, plan.highres, sampler.device))

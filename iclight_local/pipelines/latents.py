@@ -12,9 +12,7 @@ import torch
 from iclight_local.errors import EngineError
 from iclight_local.imaging.fit import FloatArray, UInt8Array
 from iclight_local.imaging.matte import GREY
-
-PIXELS_PER_CALL = 1_500_000
-"""Pixels the autoencoder sees in one call: two pictures of 768 x 960. Peak memory grows with it."""
+from iclight_local.pipelines.memory import PIXELS_PER_CALL
 
 
 def encode_pictures(vae: Any, pictures: Sequence[UInt8Array], device: torch.device) -> torch.Tensor:

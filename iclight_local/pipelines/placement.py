@@ -139,9 +139,10 @@ def device_errors(placement: Placement) -> Iterator[None]:
 
 
 def _out_of_memory(placement: Placement) -> str:
+    thrift = "" if placement.device.type == "cpu" else "a smaller --vram, "
     return (
         f"The memory of {placement.device} did not suffice: use a smaller --width, --height or --highres-scale, "
-        "fewer images at once, or --device cpu."
+        f"fewer images at once, {thrift}or --device cpu."
     )
 
 

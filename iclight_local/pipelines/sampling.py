@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,19 @@ if TYPE_CHECKING:
 
 StepCallback = Callable[["ICLightPipeline", int, Any, dict[str, Any]], dict[str, Any]]
 """``callback_on_step_end(pipe, step, timestep, {"latents": ...})``; what it returns is taken over."""
+
+
+@dataclass(frozen=True)
+class StepEnd:
+    """What happens after a step.
+
+    Attributes:
+        callback: called after each step, or None.
+        tensors: what it is given: ``latents``, ``predicted``.
+    """
+
+    callback: StepCallback | None
+    tensors: Collection[str]
 
 
 @dataclass(frozen=True)
@@ -53,7 +66,7 @@ class Sampler:
         pipe: the pipeline whose models and scheduler run.
         batch: what both passes share.
         attention: ``cross_attention_kwargs`` of the UNet, or None.
-        callback: called after each step, or None.
+        after: what happens after each step.
         bar: progress bar, moved on by each step.
     """
 
@@ -62,10 +75,10 @@ class Sampler:
         pipe: ICLightPipeline,
         batch: Batch,
         attention: dict[str, Any] | None,
-        callback: StepCallback | None,
+        after: StepEnd,
         bar: Any,
     ) -> None:
-        self.pipe, self.batch, self.attention, self.callback, self.bar = pipe, batch, attention, callback, bar
+        self.pipe, self.batch, self.attention, self.after, self.bar = pipe, batch, attention, after, bar
         # diffusers walks through all modules to answer these two, so they are asked once a call.
         self.device, self.dtype = pipe._execution_device, pipe.unet.dtype
         self.embeddings = batch.embeddings.to(self.dtype)
@@ -86,18 +99,23 @@ class Sampler:
             if self.pipe.interrupt:
                 break
             noise = self._predict(latents, conditions, timestep)
-            latents = scheduler.step(noise, timestep, latents, **self.step_arguments, return_dict=False)[0]
+            stepped = scheduler.step(noise, timestep, latents, **self.step_arguments, return_dict=False)
+            latents = stepped[0]
             # A second-order scheduler calls the UNet twice for one step.
             if (index + 1) % scheduler.order == 0 or index + 1 == len(timesteps):
-                latents = self._after_step(timestep, latents)
+                latents = self._after_step(timestep, stepped)
         return latents
 
-    def _after_step(self, timestep: Any, latents: torch.Tensor) -> torch.Tensor:
+    def _after_step(self, timestep: Any, stepped: Sequence[torch.Tensor]) -> torch.Tensor:
+        latents = stepped[0]
         self.bar.update()
         step, self.steps_done = self.steps_done, self.steps_done + 1
-        if self.callback is None:
+        if self.after.callback is None:
             return latents
-        changed = self.callback(self.pipe, step, timestep, {"latents": latents})
+        given = {"latents": latents}
+        if "predicted" in self.after.tensors:
+            given["predicted"] = predicted_latents(self.pipe.scheduler, stepped)
+        changed = self.after.callback(self.pipe, step, timestep, given)
         taken: torch.Tensor = changed.get("latents", latents) if changed is not None else latents
         return taken
 
@@ -142,3 +160,20 @@ class Sampler:
             return noise
         negative, positive = noise.chunk(2)
         return negative + self.batch.cfg * (positive - negative)
+
+
+def predicted_latents(scheduler: Any, stepped: Sequence[torch.Tensor]) -> torch.Tensor:
+    """The finished latents as a scheduler sees them after a step; the noisy ones where it does not say.
+
+    Args:
+        scheduler: the scheduler.
+        stepped: what its ``step`` gave with ``return_dict=False``: most give the prediction behind the latents.
+    """
+    if len(stepped) > 1:
+        return stepped[1]
+    # The solvers of the DPM++ family keep their last predictions; plain DPM keeps predictions of the noise.
+    kept = getattr(scheduler, "model_outputs", None)
+    if kept and str(scheduler.config.get("algorithm_type")).endswith("dpmsolver++") and kept[-1] is not None:
+        last: torch.Tensor = kept[-1]
+        return last
+    return stepped[0]

@@ -1,0 +1,180 @@
+"""One request on its way through the local engine: its stages are timed and its progress is told."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from PIL import Image
+
+from iclight_local.engines.loras import describe_loras
+from iclight_local.engines.presets import preset_warnings
+from iclight_local.engines.record import make_record
+from iclight_local.engines.subject import Subject, decode_subject
+from iclight_local.errors import NoSubject
+from iclight_local.imaging.fit import FloatArray, UInt8Array
+from iclight_local.pipelines.iclight import ICLightPipeline
+from iclight_local.pipelines.memory import Measures, work_of
+from iclight_local.pipelines.placement import device_errors, peak_memory, reset_peak_memory, same_cpu_threads
+from iclight_local.pipelines.previews import Previewer
+from iclight_local.plan import RelightPlan
+from iclight_local.request import RelightRequest
+from iclight_local.result import Progress, ProgressCallback, RelightResult
+from iclight_local.segmenters.base import Segmenter
+from iclight_local.segmenters.choice import choose_segmenter
+from iclight_local.segmenters.rembg_session import drop_segmenters, open_segmenter
+from iclight_local.store.hashes import file_hashes
+
+if TYPE_CHECKING:
+    from iclight_local.engines.local import LocalEngine
+
+IN_TILES = (
+    "The autoencoder worked in tiles to fit into the card's memory, which changes the picture slightly: "
+    "a smaller --highres-scale does without."
+)
+
+
+class Run:
+    """One request on its way.
+
+    Args:
+        engine: the engine.
+        request: the request, with a preset's values in it.
+        plan: what will be done.
+        progress: told how far it is, or None.
+    """
+
+    def __init__(
+        self, engine: LocalEngine, request: RelightRequest, plan: RelightPlan, progress: ProgressCallback | None
+    ) -> None:
+        self.engine, self.request, self.plan, self.progress = engine, request, plan, progress
+        self.timings: dict[str, float] = {}
+        self.weights: dict[str, str] = {}
+        self.measures = Measures()
+        self.previewer: Previewer | None = None
+        idle = engine.memory.idle_notice
+        self.notices = [*engine.options.notices, *([] if idle is None else [idle])]
+        self._steps_began = 0.0
+        # Before anything slow: a bundle without the model is refused at once.
+        engine.options.bundle.offsets(plan.model)
+
+    def subject(self) -> Subject:
+        """Decode the pictures, and segment where that is needed."""
+        options = self.engine.options
+        with self.stage("decode"):
+            subject = decode_subject(self.request, self._segment, offline=options.offline)
+        self.timings["decode"] -= self.timings.get("segment", 0.0)
+        if subject.segmenter_file is not None:
+            with self.stage("hash"):
+                hashes = file_hashes([subject.segmenter_file], options.home)
+            self.weights["segmenter"] = hashes[subject.segmenter_file]
+        return subject
+
+    def pipe(self, foregrounds: int) -> ICLightPipeline:
+        """Load the pipeline, make it fit into memory for so many foregrounds, and hash the files it is loaded from."""
+        self._tell("load", 0)
+        engine = self.engine
+        with self.stage("load"):
+            if engine.memory.is_small:
+                drop_segmenters()
+            pipe = engine.load(self.plan.model)
+            with device_errors(engine.placement):
+                self.measures = engine.memory.settle(pipe, work_of(self.plan, foregrounds))
+            if engine.options.preview_every and self.progress is not None:
+                self.previewer, notices = engine.previewer(pipe)
+                self.notices += notices
+        with self.stage("hash"):
+            self.weights |= engine.hashes(self.plan.model)
+        return pipe
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Add the time of the block to a stage."""
+        began = time.perf_counter()
+        yield
+        self.timings[name] = self.timings.get(name, 0.0) + time.perf_counter() - began
+
+    @contextmanager
+    def sampling(self) -> Iterator[None]:
+        """Time both passes; the lowres pass ends with its last step."""
+        reset_peak_memory(self.engine.placement.device)
+        self._tell("lowres", 0)
+        self._steps_began = time.perf_counter()
+        with device_errors(self.engine.placement):
+            yield
+        self.timings["highres"] = time.perf_counter() - self._steps_began
+
+    def after_step(self, pipe: ICLightPipeline, step: int, timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
+        """Take the time where the passes meet, and tell how far the run is."""
+        lowres = self.plan.lowres.steps
+        if step + 1 == lowres:
+            now = time.perf_counter()
+            self.timings["lowres"], self._steps_began = now - self._steps_began, now
+        self._tell("lowres" if step + 1 < lowres else "highres", step + 1, self._preview(step + 1, tensors))
+        return tensors
+
+    @property
+    def tensors(self) -> tuple[str, ...]:
+        """The tensors that :meth:`after_step` needs."""
+        return ("latents",) if self.previewer is None else ("latents", "predicted")
+
+    def result(self, kind: str, images: list[Image.Image], subject: Subject) -> RelightResult:
+        """Gather what came back and how it came about; ``kind`` is the method, ``relight`` or ``normals``."""
+        engine = self.engine
+        record = {"kind": kind, **make_record(self.request, self.plan, subject)}
+        record["weights"] = {"bundle": engine.options.bundle.name, "sha256": self.weights}
+        record["engine"] = {"name": engine.name, **engine.placement.describe()}
+        if self.measures.words:
+            record["engine"]["memory"] = self.measures.words
+        if engine.options.preset != "none":
+            record["preset"] = engine.options.preset
+        if engine.loras:
+            record["loras"] = describe_loras(engine.loras, engine.options.home)
+        return RelightResult(
+            images=images,
+            seed=self.plan.seed,
+            record=record,
+            engine=engine.name,
+            timings=self.timings,
+            peak_memory=peak_memory(engine.placement.device),
+            warnings=engine.tell_once(self.notices) + subject.warnings + self._own_warnings(),
+            exif=subject.picture.exif,
+        )
+
+    def _own_warnings(self) -> tuple[str, ...]:
+        preset = preset_warnings(self.request, self.engine.options.preset)
+        tiles = (IN_TILES,) if self.measures.vae_tiling else ()
+        return _idle_knobs(self.request, self.plan) + preset + tiles
+
+    def _segment(self, rgb: UInt8Array) -> tuple[FloatArray, Segmenter]:
+        options = self.engine.options
+        choice = choose_segmenter(options.segmenter)
+        self._tell("segment", 0)
+        # Importing rembg imports numba, which sets OpenMP's threads, and so torch's, to all cores.
+        with self.stage("segment"), same_cpu_threads():
+            segmenter = open_segmenter(choice.name, allow_noncommercial=options.allow_noncommercial)
+            try:
+                matte = segmenter.segment(rgb)
+            except NoSubject as error:
+                raise choice.explained(error) from None
+        if choice.notice is not None:
+            self.notices.append(choice.notice)
+        return matte, segmenter
+
+    def _preview(self, step: int, tensors: dict[str, Any]) -> Image.Image | None:
+        if self.previewer is None or step % self.engine.options.preview_every:
+            return None
+        return self.previewer.picture(tensors["predicted"])
+
+    def _tell(self, stage: str, step: int, preview: Image.Image | None = None) -> None:
+        if self.progress is not None:
+            self.progress(Progress(stage, step, self.plan.steps, preview))
+
+
+def _idle_knobs(request: RelightRequest, plan: RelightPlan) -> tuple[str, ...]:
+    """Knobs that were set and have no effect in this run."""
+    if "lowres_denoise" in request.model_fields_set and not plan.lowres.from_image:
+        return ("lowres_denoise has no effect here: it works from a light source's ramp, with model fc or fcon.",)
+    return ()

@@ -1,0 +1,209 @@
+"""What a run needs of a card's memory, and what is done where that does not fit: arithmetic alone.
+
+A picture depends on it by rounding at most, but for tiling, which therefore comes late.
+
+Weights are counted, activations estimated: the largest sum of tensors that live at once, which was taken from
+SD1.5's own models by running them in torch without values (on the ``meta`` device), attention's kernels apart.
+In units of the width of the first level (320 channels in SD1.5's UNet, 128 in its autoencoder):
+
+* UNet: 26 values for each latent of each picture in a call (16.7 KB in fp16);
+* autoencoder: 6 values for each pixel of each picture in a call (1.5 KB in fp16 and bf16) while it decodes, 5 while it
+  encodes.
+
+The weights of SD1.5 in fp16 are 1.72 GB (UNet), 0.25 GB (text encoder) and 0.17 GB (autoencoder).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from iclight_local.plan import RelightPlan
+
+PIXELS_PER_CALL = 1_500_000
+"""Pixels the autoencoder sees in one call: two pictures of 768 x 960. Peak memory grows with it."""
+GIB = 2**30
+OWN = 0.6 * GIB
+"""Bytes of a card that its driver, torch's kernels and a desktop take; an assumption."""
+FRAGMENTED = 0.1
+"""Share of a card that is lost between the tensors, and to convolutions' workspaces; an assumption."""
+SMALL_CARD = 8 * GIB
+"""On cards of up to this size (8 GB, as they are sold) the segmenter's model is let go of before sampling."""
+UNET_VALUES, VAE_VALUES = 26, 6
+"""Values at once per latent and per pixel, in units of the first level's width; see above."""
+LARGEST_LAYER = 60_000_000
+"""Bytes of the UNet's largest layer in fp16, which sequential offloading holds on the card."""
+
+Offload = Literal["none", "model", "sequential"]
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What a pipeline's models take, in bytes.
+
+    Attributes:
+        unet, text_encoder, vae: their weights.
+        per_latent: activations of the UNet for each latent of each picture in a call.
+        per_pixel: activations of the autoencoder for each pixel of each picture in a call.
+        matrix: bytes of one number of an attention matrix.
+        heads: attention heads of the UNet's first level.
+        factor: pixels per latent along each side.
+        tile: pixels of one of the autoencoder's tiles.
+    """
+
+    unet: int = 1_719_000_000
+    text_encoder: int = 246_000_000
+    vae: int = 167_000_000
+    per_latent: int = UNET_VALUES * 320 * 2
+    per_pixel: int = VAE_VALUES * 128 * 2
+    matrix: int = 2
+    heads: int = 8
+    factor: int = 8
+    tile: int = 512 * 512
+
+    @property
+    def weights(self) -> int:
+        """Bytes of all weights together."""
+        return self.unet + self.text_encoder + self.vae
+
+
+SD15 = Needs()
+"""SD1.5 in fp16 with its autoencoder in bf16."""
+
+
+def needs_of(pipe: Any) -> Needs:
+    """What a loaded pipeline takes, from its weights and its configs."""
+    unet, vae = pipe.unet, pipe.vae
+    width, factor = unet.config.block_out_channels[0], pipe.vae_scale_factor
+    heads = unet.config.attention_head_dim
+    return Needs(
+        unet=_bytes(unet),
+        text_encoder=_bytes(pipe.text_encoder),
+        vae=_bytes(vae),
+        per_latent=UNET_VALUES * width * unet.dtype.itemsize,
+        per_pixel=VAE_VALUES * vae.config.block_out_channels[0] * vae.dtype.itemsize,
+        matrix=unet.dtype.itemsize,
+        heads=heads[0] if isinstance(heads, list | tuple) else heads,
+        factor=factor,
+        tile=int(vae.tile_sample_min_size) ** 2,
+    )
+
+
+def _bytes(module: Any) -> int:
+    return sum(values.numel() * values.element_size() for values in module.parameters())
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a run computes at once.
+
+    Attributes:
+        pixels: of one picture of the highres pass.
+        pictures: how many are made together.
+        guided: whether the UNet sees each of them twice.
+        conditions: pictures that light each of them and are encoded together, two with a background.
+    """
+
+    pixels: int
+    pictures: int
+    guided: bool
+    conditions: int = 1
+
+    @property
+    def in_vae(self) -> int:
+        """Pictures that the autoencoder is given together."""
+        return max(self.pictures, self.conditions)
+
+
+def work_of(plan: RelightPlan, foregrounds: int) -> Work:
+    """The work of a plan that is carried out for so many foregrounds in one batch."""
+    highres = plan.highres
+    conditions = 2 if plan.model == "fbc" else 1
+    return Work(highres.width * highres.height, foregrounds * plan.number_of_images, plan.guided, conditions)
+
+
+DEFAULT_WORK = Work(768 * 960, 1, guided=True)
+"""A relight of the default size."""
+
+
+@dataclass(frozen=True)
+class Measures:
+    """What is done to fit into memory.
+
+    Attributes:
+        offload: whole models wait in main memory (``model``), or each layer (``sequential``, slow).
+        vae_slicing: the autoencoder takes one picture at a time.
+        vae_tiling: it takes the picture in tiles, which changes the result slightly.
+        attention_slicing: attention takes one head at a time (MPS, where its matrices are built).
+        drop_segmenter: the segmenter's model is let go of before sampling and read again for the next picture.
+    """
+
+    offload: Offload = "none"
+    vae_slicing: bool = False
+    vae_tiling: bool = False
+    attention_slicing: bool = False
+    drop_segmenter: bool = False
+
+    @property
+    def words(self) -> list[str]:
+        """The measures that are taken, in plain words."""
+        kinds = {"model": ["models offloaded"], "sequential": ["layers offloaded one by one"]}
+        named = {
+            "vae_slicing": "autoencoder one picture at a time",
+            "vae_tiling": "autoencoder in tiles",
+            "attention_slicing": "attention one head at a time",
+            "drop_segmenter": "segmenter let go of",
+        }
+        return [*kinds.get(self.offload, []), *(text for name, text in named.items() if getattr(self, name))]
+
+
+def usable(total: int) -> int:
+    """Bytes of a card of ``total`` bytes that a run can count on."""
+    return int(total * (1 - FRAGMENTED) - OWN)
+
+
+def choose_measures(total: int, needs: Needs, work: Work, *, shared: bool = False) -> Measures:
+    """The mildest measures with which a run fits; where none suffice, the strongest.
+
+    Args:
+        total: bytes of the card.
+        needs: what the models take.
+        work: what is computed at once.
+        shared: whether the card's memory is the machine's own, so that moving weights away gains nothing (MPS).
+    """
+    found = Measures()
+    for found in _from_mild_to_strong(several=work.in_vae > 1, shared=shared):
+        if peak(found, needs, work, shared=shared) <= usable(total):
+            break
+    return replace(found, drop_segmenter=total <= SMALL_CARD)
+
+
+def _from_mild_to_strong(*, several: bool, shared: bool) -> Iterator[Measures]:
+    yield Measures()
+    yield Measures(vae_slicing=several)
+    if shared:
+        yield Measures(vae_slicing=several, attention_slicing=True)
+        yield Measures(vae_slicing=several, attention_slicing=True, vae_tiling=True)
+        return
+    for offload in ("model", "sequential"):
+        yield Measures(offload, vae_slicing=several)
+        yield Measures(offload, vae_slicing=several, vae_tiling=True)
+
+
+def peak(measures: Measures, needs: Needs, work: Work, *, shared: bool = False) -> int:
+    """Estimated largest memory of a run on the card, in bytes; arguments as for :func:`choose_measures`."""
+    at_once = 1 if measures.vae_slicing else min(work.in_vae, max(1, PIXELS_PER_CALL // work.pixels))
+    seen = min(work.pixels, needs.tile) if measures.vae_tiling else work.pixels
+    in_vae = seen * at_once * needs.per_pixel
+    latents, rows = work.pixels // needs.factor**2, work.pictures * (2 if work.guided else 1)
+    in_unet = latents * rows * needs.per_latent
+    if shared:
+        heads = 1 if measures.attention_slicing else rows * needs.heads
+        in_unet += latents**2 * heads * needs.matrix
+    if measures.offload == "sequential":
+        return LARGEST_LAYER + max(in_unet, in_vae)
+    if measures.offload == "model":
+        # The UNet finds the autoencoder still there from encoding, and that one the text encoder.
+        return needs.vae + max(needs.unet + in_unet, needs.text_encoder + in_vae)
+    return needs.weights + max(in_unet, in_vae)
