@@ -1,24 +1,15 @@
-"""What a weights file or a base folder holds, read from headers and configs alone: no torch, no tensor read."""
+"""What a base folder holds, read from configs and headers alone: no torch, no tensor read."""
 
 from __future__ import annotations
 
 import json
-import math
-import struct
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import Any
 
 from iclight_local.errors import WeightsError
+from iclight_local.headers import read_header, shown
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-MAX_HEADER_BYTES = 100_000_000
-"""Largest header the safetensors format allows."""
 SCHEDULER_CONFIG = "scheduler_config.json"
 COMPONENTS = ("unet", "vae", "text_encoder")
 """Folders of a base that hold weights."""
@@ -26,118 +17,6 @@ PREDICTION_TYPES = ("epsilon", "v_prediction", "sample")
 """What a UNet can be trained to predict: the noise (as the original is), the velocity, the latents."""
 FP16 = ".fp16"
 """Stands in the names of a variant's files."""
-_PICKLE_STARTS = (b"PK", b"\x80")
-_FLOATS = {"F16": "<f2", "BF16": "<u2", "F32": "<f4"}
-_BYTES = {"F64": 8, "I64": 8, "U64": 8, "F32": 4, "I32": 4, "U32": 4, "F16": 2, "BF16": 2, "I16": 2, "U16": 2,
-          "I8": 1, "U8": 1, "BOOL": 1, "F8_E4M3": 1, "F8_E5M2": 1}  # fmt: skip
-
-
-@dataclass(frozen=True)
-class TensorInfo:
-    """One tensor of a file.
-
-    Attributes:
-        dtype: the format's name, ``F16``.
-        shape: sizes of its axes.
-        begin: bytes of the file before its values.
-    """
-
-    dtype: str
-    shape: tuple[int, ...]
-    begin: int = field(default=0, compare=False)
-
-
-@dataclass(frozen=True)
-class Header:
-    """The table of contents of a safetensors file.
-
-    Attributes:
-        path: the file.
-        tensors: what it holds, by key.
-    """
-
-    path: Path
-    tensors: Mapping[str, TensorInfo]
-
-
-def read_header(path: Path) -> Header:
-    """Read the header of a safetensors file and check that the file is as long as it promises.
-
-    Raises:
-        WeightsError: missing, empty, truncated, a pickle, or no safetensors file at all.
-    """
-    if not path.is_file():
-        raise WeightsError(f"{path} is not there, and a safetensors file was needed.")
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        start, brace = file.read(8), file.read(1)
-        # A header's length may begin with these bytes too, but then its JSON follows.
-        if start.startswith(_PICKLE_STARTS) and brace != b"{":
-            raise WeightsError(
-                f"{path.name} is a pickle, which can run code while it is read: a safetensors file was needed."
-            )
-        length = struct.unpack("<Q", start)[0] if len(start) == 8 else MAX_HEADER_BYTES
-        if length >= MAX_HEADER_BYTES or not 0 < length <= size - 8:
-            raise WeightsError(f"{path.name} ({size} bytes) is no complete safetensors file: fetch or copy it again.")
-        body = brace + file.read(length - 1)
-    try:
-        table = json.loads(body)
-        entries = {key: entry for key, entry in table.items() if key != "__metadata__"}
-        end = max((int(entry["data_offsets"][1]) for entry in entries.values()), default=0)
-        tensors = {key: _tensor(entry, 8 + length) for key, entry in entries.items()}
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
-        raise WeightsError(f"{path.name} has a damaged header: fetch or copy it again.") from None
-    if size < 8 + length + end:
-        raise WeightsError(f"{path.name} is truncated ({size} of {8 + length + end} bytes): fetch or copy it again.")
-    return Header(path, tensors)
-
-
-def _tensor(entry: Mapping[str, Any], data: int) -> TensorInfo:
-    """A tensor's entry in a header; ``data`` is where the values begin in the file.
-
-    Raises:
-        ValueError: it is as long as no tensor of its shape.
-    """
-    begin, end = entry["data_offsets"]
-    dtype, shape = str(entry["dtype"]), tuple(int(size) for size in entry["shape"])
-    width = _BYTES.get(dtype)
-    right = (
-        begin >= 0 and all(size >= 0 for size in shape) and (width is None or end - begin == math.prod(shape) * width)
-    )
-    if not right:
-        raise ValueError("the header contradicts itself")
-    return TensorInfo(dtype, shape, data + begin)
-
-
-def read_values(header: Header, keys: Iterable[str]) -> NDArray[np.float32]:
-    """The values of some tensors behind one another, without torch.
-
-    Args:
-        header: of the file.
-        keys: tensors stored in fp16, bf16 or fp32; others are left out.
-    """
-    found = []
-    with header.path.open("rb") as file:
-        for key in keys:
-            info = header.tensors[key]
-            if info.dtype not in _FLOATS:
-                continue
-            file.seek(info.begin)
-            stored = np.frombuffer(file.read(math.prod(info.shape) * _BYTES[info.dtype]), _FLOATS[info.dtype])
-            # bfloat16 is the upper half of float32.
-            bits = info.dtype == "BF16"
-            found.append((stored.astype("<u4") << 16).view("<f4") if bits else stored.astype(np.float32))
-    return np.concatenate([np.zeros(0, np.float32), *found])
-
-
-def parameters(header: Header) -> int:
-    """Number of values a file holds."""
-    return sum(math.prod(tensor.shape) for tensor in header.tensors.values())
-
-
-def stored_bytes(header: Header) -> int:
-    """Bytes of tensor data a file holds."""
-    return sum(math.prod(t.shape) * _BYTES.get(t.dtype, 1) for t in header.tensors.values())
 
 
 def _family(channels: int, latent_channels: int) -> str:
@@ -158,7 +37,7 @@ def read_config(folder: Path) -> dict[str, Any]:
 def _read_table(path: Path) -> dict[str, Any]:
     """A file that holds one JSON object."""
     try:
-        table = json.loads(path.read_text())
+        table = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise WeightsError(f"{path.parent} holds no {path.name}: a complete diffusers folder was needed.") from None
     except OSError as error:
@@ -182,11 +61,11 @@ def check_base(base: Path) -> int:
         raise WeightsError(f"{base} holds no model_index.json: a diffusers folder of an SD1.5 model was needed.")
     _read_table(base / "model_index.json")
     unet = read_config(base / "unet")
-    latent_channels = int(read_config(base / "vae").get("latent_channels", 4))
+    latent_channels = _whole_number(base / "vae", "latent_channels", 4)
     context = unet.get("cross_attention_dim")
     if unet.get("addition_embed_type") is not None or (base / "text_encoder_2").is_dir():
         raise WeightsError(f"{base.name} is an SDXL model, and IC-Light's offsets fit SD1.5 only.")
-    in_channels = int(unet.get("in_channels", latent_channels))
+    in_channels = _whole_number(base / "unet", "in_channels", latent_channels)
     if in_channels != latent_channels:
         what = _family(in_channels, latent_channels)
         raise WeightsError(
@@ -201,6 +80,16 @@ def check_base(base: Path) -> int:
         )
     _check_complete(base)
     return latent_channels
+
+
+def _whole_number(folder: Path, name: str, usual: int) -> int:
+    """A number of a component's config; ``usual`` where it is not there."""
+    value = read_config(folder).get(name, usual)
+    if type(value) is not int:
+        raise WeightsError(
+            f"{folder / 'config.json'} says {name} {value!r}, not a whole number: fetch or copy it again."
+        )
+    return value
 
 
 def prediction_type(base: Path) -> str:
@@ -241,15 +130,24 @@ def component_files(folder: Path) -> list[Path]:
     Raises:
         WeightsError: there are none, or the index of a sharded file names one that is missing.
     """
-    for variant in ("", FP16):
-        for stem in ("diffusion_pytorch_model", "model", "pytorch_model"):
-            for suffix in (".safetensors", ".bin"):
+    for suffix in (".safetensors", ".bin"):
+        for variant in ("", FP16):
+            for stem in ("diffusion_pytorch_model", "model", "pytorch_model"):
                 index = folder / f"{stem}{suffix}.index{variant}.json"
                 if index.is_file():
-                    return sorted({folder / str(name) for name in _read_table(index).get("weight_map", {}).values()})
+                    return _shards(index, suffix)
                 if (folder / f"{stem}{variant}{suffix}").is_file():
                     return [folder / f"{stem}{variant}{suffix}"]
     raise WeightsError(f"{folder} holds no weights: a complete diffusers folder was needed.")
+
+
+def _shards(index: Path, suffix: str) -> list[Path]:
+    """The files that the index of a sharded file names; all of them lie beside it."""
+    table = _read_table(index).get("weight_map")
+    names = {str(name) for name in table.values()} if isinstance(table, dict) else set()
+    if not names or any(name != Path(name).name or not name.endswith(suffix) or "\\" in name for name in names):
+        raise WeightsError(f"{index} names no files beside it: fetch or copy it again.")
+    return sorted(index.parent / name for name in names)
 
 
 def variant_of(base: Path) -> str | None:
@@ -295,7 +193,7 @@ def check_offsets_fit(name: str, offsets: Mapping[str, tuple[int, ...]], wanted:
     if missing or strange:
         raise WeightsError(
             f"{name} does not fit the base: {len(missing)} of its UNet's keys are missing and "
-            f"{len(strange)} are strange (like {(missing + strange)[0]}): an IC-Light file for SD1.5 was needed."
+            f"{len(strange)} are strange (like {shown((missing + strange)[0])}): an IC-Light file for SD1.5 was needed."
         )
     for key, shape in wanted.items():
         if offsets[key] != shape:

@@ -13,19 +13,9 @@ from typing import Any
 
 import pytest
 
-from iclight_local.checkpoints import (
-    COMPONENTS,
-    Header,
-    TensorInfo,
-    check_base,
-    check_offsets_fit,
-    component_files,
-    parameters,
-    read_header,
-    stored_bytes,
-    variant_of,
-)
+from iclight_local.checkpoints import COMPONENTS, check_base, check_offsets_fit, component_files, variant_of
 from iclight_local.errors import WeightsError
+from iclight_local.headers import Header, TensorInfo, parameters, read_header, stored_bytes
 
 BUNDLE = Path(__file__).parent / "goldens" / "bundle"
 FC, FBC = BUNDLE / "iclight_sd15_fc.safetensors", BUNDLE / "iclight_sd15_fbc.safetensors"
@@ -193,11 +183,29 @@ def test_offsets_of_other_shapes() -> None:
 def test_the_files_of_a_component(tmp_path: Path) -> None:
     for name in ("model.fp16.bin", "model.fp16.safetensors", "model.bin", "model.safetensors", "model.non_ema.bin"):
         (tmp_path / name).touch()
-    for expected in ("model.safetensors", "model.bin", "model.fp16.safetensors", "model.fp16.bin"):
+    for expected in ("model.safetensors", "model.fp16.safetensors", "model.bin", "model.fp16.bin"):
         assert component_files(tmp_path) == [tmp_path / expected]
         (tmp_path / expected).unlink()
     with pytest.raises(WeightsError, match="holds no weights"):
         component_files(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "names", [[], ["../x.safetensors"], ["/x.safetensors"], ["x.bin"], ["a/x.safetensors"], [7], "text"], ids=str
+)
+def test_an_index_names_files_beside_it(names: Any, tmp_path: Path) -> None:
+    table = {str(number): name for number, name in enumerate(names)} if isinstance(names, list) else names
+    (tmp_path / "model.safetensors.index.json").write_text(json.dumps({"weight_map": table}))
+    with pytest.raises(WeightsError, match="names no files beside it"):
+        component_files(tmp_path)
+
+
+@pytest.mark.parametrize("value", [None, "x", 4.0, True])
+@pytest.mark.parametrize("place", [("vae", "latent_channels"), ("unet", "in_channels")], ids=str)
+def test_odd_numbers_of_a_config(value: Any, place: tuple[str, str], base: Path) -> None:
+    edit(base / place[0] / "config.json", **{place[1]: value})
+    with pytest.raises(WeightsError, match="not a whole number: fetch or copy it again"):
+        check_base(base)
 
 
 def test_the_variant_of_a_base(base: Path) -> None:

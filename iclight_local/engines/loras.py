@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from iclight_local.checkpoints import component_files, read_header
+from iclight_local.checkpoints import component_files
 from iclight_local.engines.presets import PresetName, preset_lora
+from iclight_local.headers import read_header
 from iclight_local.layouts.lora import LoraFile, check_lora
 from iclight_local.layouts.tables import component_table
 from iclight_local.store.bundles import Bundle

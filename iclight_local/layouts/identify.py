@@ -9,20 +9,29 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from iclight_local.checkpoints import read_values
 from iclight_local.errors import WeightsError
-from iclight_local.layouts.tables import CONV_IN, CONV_OUT, Place, find_text_encoder, find_unet, find_vae
+from iclight_local.headers import read_values, shown
+from iclight_local.layouts.tables import (
+    CONV_IN,
+    CONV_OUT,
+    UNET_PREFIXES,
+    VAE_CONV_IN,
+    Place,
+    find_text_encoder,
+    find_unet,
+    find_vae,
+)
 from iclight_local.request import ModelName
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from iclight_local.checkpoints import Header, TensorInfo
+    from iclight_local.headers import Header, TensorInfo
 
 Kind = Literal[
     "base-ldm", "unet-diffusers", "unet-ldm", "offsets-diffusers", "offsets-ldm", "merged-unet-diffusers",
     "merged-unet-ldm", "vae", "text-encoder", "lora", "sd2", "sdxl", "inpainting", "controlnet", "flux", "sd3",
-    "unknown",
+    "lcm", "unknown",
 ]  # fmt: skip
 MODELS: dict[int, tuple[ModelName, ...]] = {2: ("fc", "fcon"), 3: ("fbc",)}
 """IC-Light's models whose UNet's input is so many times as wide as the latents."""
@@ -41,10 +50,15 @@ _FLUX = re.compile(r"(^|\.)(double_blocks|single_transformer_blocks)\.\d+\.")
 _SD3 = re.compile(r"(^|\.)(joint_blocks\.\d+\.|transformer_blocks\.\d+\.attn\.add_k_proj\.)")
 _SDXL = re.compile(r"(^conditioner\.embedders\.|(^|\.)(label_emb\.0\.0|add_embedding\.linear_1)\.weight$)")
 _SD2 = re.compile(r"^cond_stage_model\.model\.")
+_LCM = re.compile(r"(^|\.)(time_embed|time_embedding)\.cond_proj\.weight$")
 _FOREIGN: tuple[tuple[Kind, re.Pattern[str]], ...] = (
     ("lora", _LORA), ("controlnet", _CONTROLNET), ("flux", _FLUX), ("sd3", _SD3), ("sdxl", _SDXL), ("sd2", _SD2),
+    ("lcm", _LCM),
 )  # fmt: skip
+_BESIDE = frozenset({"lora", "controlnet"})
+"""What may be packed into one file with a whole model, which then is what the file is."""
 _PLAIN: dict[Kind, str] = {
+    "lcm": "a distilled LCM model",
     "lora": "a LoRA",
     "controlnet": "a ControlNet",
     "flux": "a Flux model",
@@ -66,8 +80,8 @@ class Identified:
         models: the IC-Light models it can be. ``fc`` and ``fcon`` have the same keys and shapes; so has a UNet of
             instruct-pix2pix, which nothing in its file tells apart.
         in_channels: input channels of its UNet; 0 without one.
-        latent_channels: output channels of its UNet; 0 without one.
-        dtypes: how its floating values are stored, by the format's names, sorted: ``("F16",)``.
+        latent_channels: output channels of its UNet, else channels that its VAE decodes; 0 without both.
+        dtypes: how the floating values of these parts are stored, by the format's names, sorted: ``("F16",)``.
         has_vae: whether an autoencoder is inside.
         has_text_encoder: whether a CLIP text encoder is inside.
         ambiguous: offsets and a merged UNet have the same keys and shapes, so ``settle`` has to look at some values.
@@ -136,26 +150,36 @@ def identify(header: Header) -> Identified:
     """Tell what a file is from its table of contents.
 
     Args:
-        header: as `iclight_local.checkpoints.read_header` reads it; that refuses truncated files and pickles.
+        header: as `iclight_local.headers.read_header` reads it; that refuses truncated files and pickles.
     """
     tensors = header.tensors
+    unet, vae, text = find_unet(tensors), find_vae(tensors), find_text_encoder(tensors)
+    prefixes = tuple(place.prefix for place in (unet, vae, text) if place is not None)
     found = Identified(
         name=header.path.name,
         kind="unknown",
-        dtypes=tuple(sorted({info.dtype for info in tensors.values() if "F" in info.dtype})),
-        has_vae=find_vae(tensors) is not None,
-        has_text_encoder=find_text_encoder(tensors) is not None,
-        sample=next(iter(tensors), ""),
+        latent_channels=0 if vae is None else tensors[f"{vae.prefix}{VAE_CONV_IN}"].shape[1],
+        dtypes=_floats(tensors, prefixes),
+        has_vae=vae is not None,
+        has_text_encoder=text is not None,
+        sample=shown(next(iter(tensors))) if tensors else "",
     )
-    foreign = next((kind for kind, pattern in _FOREIGN if any(map(pattern.search, tensors))), None)
-    if foreign is not None:
-        return replace(found, kind=foreign)
-    unet = find_unet(tensors)
+    whole = unet is not None and unet.prefix == UNET_PREFIXES[0]
+    foreign = (kind for kind, pattern in _FOREIGN if any(map(pattern.search, tensors)))
+    kind = next((kind for kind in foreign if not (whole and kind in _BESIDE)), None)
+    if kind is not None:
+        return replace(found, kind=kind)
     if unet is not None:
         return _with_unet(found, tensors, unet)
     if found.has_vae:
         return replace(found, kind="vae")
     return replace(found, kind="text-encoder") if found.has_text_encoder else found
+
+
+def _floats(tensors: Mapping[str, TensorInfo], prefixes: tuple[str, ...]) -> tuple[str, ...]:
+    """Precisions of the known parts, by their prefixes; of everything where there is none."""
+    kept = (info.dtype for key, info in tensors.items() if not prefixes or key.startswith(prefixes))
+    return tuple(sorted({dtype for dtype in kept if "F" in dtype}))
 
 
 def settled(header: Header) -> Identified:

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from iclight_local.checkpoints import read_header
 from iclight_local.errors import WeightsError
+from iclight_local.headers import read_header
 from iclight_local.layouts.identify import identify
 
 if TYPE_CHECKING:
-    from iclight_local.checkpoints import Header
+    from iclight_local.headers import Header
 
 MAX_SCALE = 4.0
 ACCEPTS = f"FILE.safetensors or FILE.safetensors:SCALE with a scale from -{MAX_SCALE:g} to {MAX_SCALE:g}"

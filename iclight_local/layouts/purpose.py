@@ -80,6 +80,8 @@ def _cure(found: Identified, purpose: Purpose) -> str:
     """What mends it, where one knows."""
     if found.kind == "lora":
         return "; a LoRA is loaded on top of a model, not in the place of one"
+    if found.kind == "lcm":
+        return "; take a plain base and LCM-LoRA (`--preset fast`)"
     if found.kind == "base-ldm" and purpose == "iclight":
         return "; this one can serve as the base"
     if found.models and purpose in ("base", "base_beside_vae"):

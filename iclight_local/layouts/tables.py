@@ -12,12 +12,13 @@ from iclight_local.layouts.unet import unet_to_diffusers
 from iclight_local.layouts.vae import linear_shape, vae_to_diffusers
 
 if TYPE_CHECKING:
-    from iclight_local.checkpoints import Header
+    from iclight_local.headers import Header
 
 Part = Literal["unet", "vae", "text_encoder"]
 Layout = Literal["ldm", "diffusers"]
 CONV_IN: dict[Layout, str] = {"ldm": "input_blocks.0.0.weight", "diffusers": "conv_in.weight"}
 CONV_OUT: dict[Layout, str] = {"ldm": "out.2.weight", "diffusers": "conv_out.weight"}
+VAE_CONV_IN = "decoder.conv_in.weight"
 UNET_PREFIXES = ("model.diffusion_model.", "diffusion_model.", "unet.", "")
 VAE_PREFIXES = ("first_stage_model.", "vae.", "")
 TEXT_PREFIXES = ("cond_stage_model.transformer.", "text_encoder.", "")
@@ -67,7 +68,8 @@ def find_vae(keys: Iterable[str]) -> Place | None:
     """Where the autoencoder lies; None where there is none."""
     known = set(keys)
     for prefix in VAE_PREFIXES:
-        if {f"{prefix}encoder.conv_in.weight", f"{prefix}decoder.conv_in.weight"} <= known:
+        # Those of Flux and SD3 have no such convolution before the decoder.
+        if {prefix + key for key in ("encoder.conv_in.weight", VAE_CONV_IN, "post_quant_conv.weight")} <= known:
             ldm = f"{prefix}decoder.norm_out.weight" in known
             return Place(prefix, "ldm" if ldm else "diffusers")
     return None

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from iclight_local.errors import WeightsError
+from iclight_local.headers import shown
 
 WRAPPER = "text_model."
 _PARTS = ("embeddings.", "encoder.layers.", "final_layer_norm.")
@@ -29,5 +30,5 @@ def text_names(keys: Collection[str], wrapper: str = WRAPPER) -> dict[str, str]:
     bare = {key: key.removeprefix(WRAPPER) for key in keys}
     for key, name in bare.items():
         if not name.startswith(_PARTS):
-            raise WeightsError(f"{key} is no key of a CLIP text encoder: that of an SD1.5 model was needed.")
+            raise WeightsError(f"{shown(key)} is no key of a CLIP text encoder: that of an SD1.5 model was needed.")
     return {key: wrapper + name for key, name in bare.items() if name != _COUNTERS}

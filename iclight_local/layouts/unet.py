@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 
 from iclight_local.errors import WeightsError
+from iclight_local.headers import shown
 
 ENDS = {
     "time_embed.0.": "time_embedding.linear_1.",
@@ -83,7 +84,9 @@ def _renamed(key: str, modules: Mapping[str, str], resnet: Mapping[str, str], la
         part = next((old for old in resnet if rest.startswith(old)), None)
         if part is not None:
             return module + resnet[part] + rest.removeprefix(part)
-    raise WeightsError(f"{key} is no key of an SD1.5 UNet in {layout} names: the UNet of an SD1.5 model was needed.")
+    raise WeightsError(
+        f"{shown(key)} is no key of an SD1.5 UNet in {layout} names: the UNet of an SD1.5 model was needed."
+    )
 
 
 def _roles(keys: Iterable[str], stem: str) -> dict[int, dict[int, str]]:

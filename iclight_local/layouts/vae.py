@@ -11,6 +11,7 @@ import re
 from collections.abc import Collection
 
 from iclight_local.errors import WeightsError
+from iclight_local.headers import shown
 
 _ATTENTION = {"norm": "group_norm", "q": "to_q", "k": "to_k", "v": "to_v", "proj_out": "to_out.0"}
 _ATTENTION_BACK = {new: old for old, new in _ATTENTION.items()}
@@ -127,4 +128,4 @@ def _shortcut_back(part: str) -> str:
 
 
 def _strange(key: str) -> WeightsError:
-    return WeightsError(f"{key} is no key of an SD1.5 autoencoder: the VAE of an SD1.5 model was needed.")
+    return WeightsError(f"{shown(key)} is no key of an SD1.5 autoencoder: the VAE of an SD1.5 model was needed.")

@@ -13,8 +13,9 @@ import transformers
 from diffusers import DPMSolverMultistepScheduler
 from huggingface_hub.errors import EntryNotFoundError
 
-from iclight_local.checkpoints import check_base, checked_prediction_type, prediction_type, read_header, variant_of
+from iclight_local.checkpoints import check_base, checked_prediction_type, prediction_type, variant_of
 from iclight_local.errors import ICLightError, InvalidRequest, OutOfMemory, WeightsError
+from iclight_local.headers import read_header
 from iclight_local.layouts.identify import settled
 from iclight_local.layouts.purpose import check_use, chosen_model
 from iclight_local.pipelines.hub import hub_options, on_hub
@@ -61,8 +62,9 @@ def base_prediction_type(base: str, options: Mapping[str, Any]) -> str:
     """
     if Path(base).is_dir():
         return prediction_type(Path(base))
-    if Path(base).is_file():  # which has no scheduler's config
-        return "epsilon"
+    if Path(base).is_file():
+        # A single file has no scheduler's config; some that predict the velocity say so by a tensor of this name.
+        return "v_prediction" if "v_pred" in read_header(Path(base)).tensors else "epsilon"
     try:
         config = DPMSolverMultistepScheduler.load_config(base, subfolder="scheduler", **hub_options(options))
     except OSError as error:

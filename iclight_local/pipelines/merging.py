@@ -11,12 +11,14 @@ from typing import Any
 import torch
 from diffusers import UNet2DConditionModel
 
-from iclight_local.checkpoints import check_offsets_fit, component_files, read_config, read_header
+from iclight_local.checkpoints import check_offsets_fit, component_files, read_config
+from iclight_local.headers import Header, read_header
 from iclight_local.layouts.configs import unet_config
-from iclight_local.layouts.identify import settled
+from iclight_local.layouts.identify import identify
 from iclight_local.pipelines.hub import hub_options
 from iclight_local.pipelines.tensors import (
     Reader,
+    Stored,
     check_complete,
     fill,
     skeleton,
@@ -62,7 +64,6 @@ def load_merged_unet(base: str, iclight: Path, options: Mapping[str, Any], dtype
     """
     header = read_header(iclight)
     with Reader() as reader:
-        merged = settled(header).kind.startswith("merged")
         parts = stored_part(iclight, "unet")
         width = parts[CONV_IN].shape[1]
         plain = _base_unet(base, reader, options)
@@ -72,12 +73,25 @@ def load_merged_unet(base: str, iclight: Path, options: Mapping[str, Any], dtype
         check_complete(plain.shapes, {**wanted, CONV_IN: narrow}, f"The UNet of {plain.name}")
         check_offsets_fit(iclight.name, {name: stored.shape for name, stored in parts.items()}, wanted)
 
+        merged = _is_merged(header, parts, plain, reader)
+
         def value(name: str) -> torch.Tensor:
             added = reader.read(parts[name])
             return added if merged else _sum(plain.read(name).float(), added.float())
 
         fill(unet, value, dtype)
     return unet
+
+
+def _is_merged(header: Header, parts: Mapping[str, Stored], plain: BaseUNet, reader: Reader) -> bool:
+    """Whether an IC-Light file holds a merged UNet: its norms' weights then are nearer to the base's than to zero."""
+    found = identify(header)
+    if not found.ambiguous:
+        return found.kind.startswith("merged")
+    norms = [name for name, stored in parts.items() if name.endswith(".weight") and len(stored.shape) == 1]
+    own = torch.cat([reader.read(parts[name]).float() for name in norms])
+    base = torch.cat([plain.read(name).float() for name in norms])
+    return bool((own - base).norm() < own.norm())
 
 
 def _sum(plain: torch.Tensor, added: torch.Tensor) -> torch.Tensor:

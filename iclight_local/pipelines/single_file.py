@@ -11,8 +11,8 @@ import torch
 from diffusers import AutoencoderKL
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-from iclight_local.checkpoints import read_header
 from iclight_local.errors import WeightsError
+from iclight_local.headers import read_header
 from iclight_local.layouts.configs import text_config, vae_config
 from iclight_local.layouts.identify import identify
 from iclight_local.layouts.purpose import Purpose, check_use

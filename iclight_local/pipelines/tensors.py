@@ -13,8 +13,8 @@ from accelerate import init_empty_weights
 from accelerate.utils import set_module_tensor_to_device
 from safetensors import safe_open
 
-from iclight_local.checkpoints import read_header
 from iclight_local.errors import WeightsError
+from iclight_local.headers import read_header
 from iclight_local.layouts.tables import Part, component_table
 
 KEPT_MAPPED = 64_000_000

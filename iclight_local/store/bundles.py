@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import contextlib
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
-from iclight_local.checkpoints import COMPONENTS, check_base, component_files, prediction_type, read_header
+from iclight_local.checkpoints import COMPONENTS, check_base, component_files, prediction_type
 from iclight_local.embedded import NAME as EMBEDDED
 from iclight_local.embedded import embedded_bundle
 from iclight_local.errors import WeightsError
+from iclight_local.headers import read_header
 from iclight_local.layouts.identify import identify, settled
 from iclight_local.layouts.purpose import check_use, chosen_model
 from iclight_local.request import ModelName
@@ -113,6 +115,17 @@ def list_bundles(home: Path) -> list[Bundle]:
     return [found[name] for name in sorted(found)]
 
 
+def unfinished_bundles(home: Path) -> list[Bundle]:
+    """Folders in the known place that have IC-Light's files and no base yet; by name."""
+    found = []
+    for path in sorted(bundle_folder(home).glob("[!.]*")):
+        bundle = Bundle(path.name, path)
+        with contextlib.suppress(OSError):
+            if path.is_dir() and not base_of(path).exists() and bundle.models:
+                found.append(bundle)
+    return found
+
+
 def find_bundle(name: str | None, home: Path) -> Bundle:
     """Find a bundle by its name or its folder; without a name the real weights, else the embedded bundle.
 
@@ -159,10 +172,14 @@ def check_bundle(bundle: Bundle) -> str | None:
 
     Headers and configs are read, and of the weights only some small ones.
     """
-    if not bundle.models:
-        return f"{bundle.path} holds no iclight_sd15_*.safetensors."
     try:
-        check_models(bundle, bundle.models)
+        with _readable(bundle):
+            models = bundle.models
+            if not bundle.base.exists():
+                return f"{bundle.path} holds neither {BASE_FOLDER}/ nor {BASE_FILE}: a base was needed."
+        if not models:
+            return f"{bundle.path} holds no iclight_sd15_*.safetensors."
+        check_models(bundle, models)
     except WeightsError as error:
         return str(error)
     return None
@@ -174,24 +191,46 @@ def check_models(bundle: Bundle, models: Iterable[ModelName]) -> None:
     Raises:
         WeightsError: one sentence that says what was found and what was needed.
     """
-    latent_channels = _check_base(bundle)
-    for model in models:
-        found = settled(read_header(bundle.offsets(model)))
-        chosen_model(found, model)
-        if found.latent_channels != latent_channels:
-            raise WeightsError(
-                f"{bundle.offsets(model)} is for latents of {found.latent_channels} channels, and {bundle.base} has "
-                f"{latent_channels}: take both from one model."
-            )
+    with _readable(bundle):
+        latent_channels = _check_base(bundle)
+        for model in models:
+            found = settled(read_header(bundle.offsets(model)))
+            chosen_model(found, model)
+            if found.latent_channels != latent_channels:
+                raise WeightsError(
+                    f"{bundle.offsets(model)} is for latents of {found.latent_channels} channels, and {bundle.base} "
+                    f"has {latent_channels}: take both from one model."
+                )
+
+
+@contextlib.contextmanager
+def _readable(bundle: Bundle) -> Iterator[None]:
+    """A file that the system refuses to read becomes a sentence, too."""
+    try:
+        yield
+    except OSError as error:
+        what, why = error.filename, error.strerror
+        raise WeightsError(
+            f"{bundle.path if what is None else what} cannot be read ({error if why is None else why}): "
+            "get the right to read it, or fetch or copy it again."
+        ) from None
 
 
 def _check_base(bundle: Bundle) -> int:
     """Check a bundle's base and its own autoencoder; gives the channels of the base's latents."""
-    if bundle.vae is not None:
-        check_use(identify(read_header(bundle.vae)), "vae")
     if bundle.base.is_file():
         found = settled(read_header(bundle.base))
         check_use(found, "base" if bundle.vae is None else "base_beside_vae")
-        return found.latent_channels
-    prediction_type(bundle.base)
-    return check_base(bundle.base)
+        channels = found.latent_channels
+    else:
+        prediction_type(bundle.base)
+        channels = check_base(bundle.base)
+    if bundle.vae is not None:
+        own = identify(read_header(bundle.vae))
+        check_use(own, "vae")
+        if own.latent_channels != channels:
+            raise WeightsError(
+                f"{bundle.vae} is for latents of {own.latent_channels} channels, and {bundle.base} has {channels}: "
+                "remove it, or take one of the base's family."
+            )
+    return channels

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from iclight_local.checkpoints import TensorInfo
+from iclight_local.headers import TensorInfo
 from tests.cli.commands import BUNDLE
 from tests.layouts.test_identify import BASE, KINDS, stored
 
@@ -99,6 +99,8 @@ BROKEN: dict[str, Make] = {
     "values that end before they begin": lambda mark: altered(data_offsets=[8, 0]),
     "values that do not fill the shape": lambda mark: altered(shape=[2, 3]),
     "a shape below nothing": lambda mark: altered(shape=[-2, -2]),
+    "a shape without end": lambda mark: altered(shape=[math.inf, 2]),
+    "offsets that are no whole numbers": lambda mark: altered(data_offsets=[0.0, 8.0]),
     "a shape of words": lambda mark: altered(shape=["two", 2]),
     "truncated in the header": lambda mark: WHOLE[:1000],
     "truncated at the values": lambda mark: WHOLE[: 8 + struct.unpack("<Q", WHOLE[:8])[0]],
@@ -129,12 +131,13 @@ NOT_ICLIGHT: dict[str, Make] = {
     },
 }
 """Wrong in the place of IC-Light's file."""
+GOOD_BASES = ("base", "base-with-lora", "base-with-a-schedule")
 NOT_BASES: dict[str, Make] = {
     "random values under a right header": lambda mark: noise(BASE),
     "without its last block": lambda mark: zeros(without(BASE, "output_blocks.5.")),
     "without a text encoder": lambda mark: zeros(without(BASE, "cond_stage_model")),
     "half of a text encoder": lambda mark: zeros(without(BASE, "mlp.fc1")),
     "eight bits": lambda mark: zeros(stored(BASE, "F8_E4M3")),
-    **{name: lambda mark, name=name: zeros(KINDS[name][0]) for name in KINDS if name != "base"},
+    **{name: lambda mark, name=name: zeros(KINDS[name][0]) for name in KINDS if name not in GOOD_BASES},
 }
 """Wrong in the place of a single-file base."""

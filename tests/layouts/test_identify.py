@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from safetensors import safe_open
 
-from iclight_local.checkpoints import Header, TensorInfo, read_header
 from iclight_local.errors import WeightsError
+from iclight_local.headers import Header, TensorInfo, read_header
 from iclight_local.layouts.identify import Identified, identify, settle
 from iclight_local.layouts.purpose import Purpose, check_use, chosen_model
 from iclight_local.layouts.unet import unet_to_ldm
@@ -99,7 +99,7 @@ KINDS: dict[str, tuple[Tensors, str, str]] = {
     "sd2": (reading(UNET, 1024), "sd2", "an SD2 model (fp32)"),
     "sd2-inpainting": (widened(reading(ldm(UNET), 1024), 9), "sd2", "an SD2 model (fp32)"),
     "sd2-ldm": ({**ldm(UNET), **named("cond_stage_model.model.ln_final.weight")}, "sd2",
-                "an SD2 model (fp16 and fp32)"),
+                "an SD2 model (fp32)"),
     "sdxl": (reading(UNET, 2048), "sdxl", "an SDXL model (fp32)"),
     "sdxl-diffusers": ({**UNET, **named("add_embedding.linear_1.weight")}, "sdxl", "an SDXL model (fp16 and fp32)"),
     "sdxl-ldm": (named("conditioner.embedders.0.transformer.x", LDM + "label_emb.0.0.weight"), "sdxl",
@@ -115,6 +115,16 @@ KINDS: dict[str, tuple[Tensors, str, str]] = {
     "flux-diffusers": (named("single_transformer_blocks.0.x", "transformer_blocks.0.attn.add_k_proj.weight"), "flux",
                        "a Flux model (fp16)"),
     "sd3": (named(LDM + "joint_blocks.0.context_block.x"), "sd3", "an SD3 model (fp16)"),
+    "lcm": ({**ldm(UNET), **named(LDM + "time_embed.cond_proj.weight")}, "lcm",
+            "a distilled LCM model (fp16 and fp32)"),
+    "base-with-lora": ({**BASE, **named("lora_unet_x.lora_down.weight")}, "base-ldm",
+                       "a single-file SD1.5 model (ldm keys) with a VAE and a text encoder (fp32)"),
+    "base-with-a-schedule": ({**BASE, "alphas_cumprod": TensorInfo("F64", (1000,))}, "base-ldm",
+                             "a single-file SD1.5 model (ldm keys) with a VAE and a text encoder (fp32)"),
+    "vae-of-flux": ({key: info for key, info in LDM_VAE.items() if "quant_conv" not in key}, "unknown",
+                    "no known kind of weights (its first key is first_stage_model.decoder.conv_in.bias) (fp32)"),
+    "control-characters": (named("a\nb\x1b[31m"), "unknown",
+                           r"no known kind of weights (its first key is 'a\nb\x1b[31m') (fp16)"),
     "embedding": (named("emb_params"), "unknown", "no known kind of weights (its first key is emb_params) (fp16)"),
     "flat-conv": (named("conv_in.weight", "conv_out.weight"), "unknown",
                   "no known kind of weights (its first key is conv_in.weight) (fp16)"),
@@ -188,12 +198,13 @@ def test_the_files_of_a_bundle_are_settled() -> None:
         assert settle(result, norms).kind == kind
 
 
+WHOLE = ("base", "base-with-lora", "base-with-a-schedule")
 SERVES = {
-    "base": {"base"},
+    "base": {*WHOLE},
     "iclight": {"fc", "fbc", "fc-ldm", "fbc-short-prefix", "fbc-no-prefix", "merged-whole"},
-    "unet": {"base", "base-without-vae", "unet", "unet-ldm", "no-widths"},
-    "vae": {"base", "vae", "vae-ldm", "merged-whole", "inpainting-ldm"},
-    "text_encoder": {"base", "base-without-vae", "text", "merged-whole", "inpainting-ldm"},
+    "unet": {*WHOLE, "base-without-vae", "unet", "unet-ldm", "no-widths"},
+    "vae": {*WHOLE, "vae", "vae-ldm", "merged-whole", "inpainting-ldm"},
+    "text_encoder": {*WHOLE, "base-without-vae", "text", "merged-whole", "inpainting-ldm"},
 }
 
 

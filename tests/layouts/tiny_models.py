@@ -9,7 +9,7 @@ import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from iclight_local.checkpoints import Header, TensorInfo
+from iclight_local.headers import Header, TensorInfo
 from scripts.every_layout import State
 from scripts.every_layout import ldm_text as ldm_text
 from scripts.every_layout import ldm_unet as ldm_unet

@@ -112,6 +112,14 @@ def test_a_base_whose_vae_lies_beside_it(weights: Weights, plain: tuple[Path, Pa
     assert pipe.vae is vae
 
 
+def test_a_single_file_that_predicts_the_velocity_says_so(
+    weights: Weights, plain: tuple[Path, Path], tmp_path: Path
+) -> None:
+    state = load_file(weights.single(tmp_path / "model.safetensors", torch.float16))
+    save_file({**state, "v_pred": torch.zeros(1)}, tmp_path / "v.safetensors")
+    assert load(tmp_path / "v.safetensors", plain[1]).scheduler.config.prediction_type == "v_prediction"
+
+
 def test_a_single_file_without_offsets_says_what_to_add(weights: Weights, tmp_path: Path) -> None:
     path = weights.single(tmp_path / "model.safetensors", torch.float16)
     with pytest.raises(
