@@ -70,12 +70,14 @@ class Knowledge:
         home: where hashes are remembered.
         kind: the kind of the tree.
         taken: what the bundle has already and keeps: ``base``, ``vae`` or a model's name.
+        own_vae: whether the bundle has a VAE of its own, which may be replaced.
     """
 
     manifest: Manifest
     home: Path
     kind: TreeKind
     taken: frozenset[str]
+    own_vae: bool = False
 
 
 def choose(findings: Sequence[Finding], wish: Wish, knowledge: Knowledge) -> Choice:
@@ -222,6 +224,8 @@ def _choose_vae(findings: Sequence[Finding], wanted: str | None, knowledge: Know
         choice.left.update({vae.path: "the bundle has a VAE, which --overwrite would replace" for vae in vaes})
     elif len(vaes) == 1 and (needed or knowledge.kind in ("bundle", "file")):
         _take_vae(vaes[0], vaes, "the base has none" if needed else "its shapes", choice)
+    elif needed and knowledge.own_vae:
+        choice.left.update({vae.path: "the base has none, and the bundle's own VAE serves it" for vae in vaes})
     elif needed:
         found = f"{len(vaes)} were found ({', '.join(str(vae.path) for vae in vaes)})" if vaes else "none was found"
         base = choice.of("base")[0].finding.path

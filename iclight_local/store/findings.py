@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from iclight_local.checkpoints import COMPONENTS, check_base, component_files, read_header
+from iclight_local.checkpoints import COMPONENTS, check_base, component_files
 from iclight_local.errors import WeightsError
+from iclight_local.headers import read_header
 from iclight_local.layouts.identify import Identified, settled
-from iclight_local.layouts.purpose import check_use
+from iclight_local.layouts.purpose import Purpose, check_use
 from iclight_local.request import ModelName
 from iclight_local.store.contents import PICKLES
 
@@ -97,9 +98,13 @@ def _file(path: Path, found: Identified, *, named: bool) -> Finding:
 
 
 def _usable(path: Path, found: Identified, use: Use, *, merged: bool = False, lacks_vae: bool = False) -> Finding:
+    purposes: dict[Use, Purpose] = {
+        "base": "base_beside_vae" if lacks_vae else "base",
+        "offsets": "iclight",
+        "vae": "vae",
+    }
     try:
-        if not lacks_vae:
-            check_use(found, {"base": "base", "offsets": "iclight", "vae": "vae"}[use])  # type: ignore[arg-type]
+        check_use(found, purposes[use])
     except WeightsError as error:
         return Finding(path, found.what, None, str(error).rstrip("."))
     return Finding(path, found.what, use, "", found.models, merged, lacks_vae)

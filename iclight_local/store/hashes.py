@@ -34,6 +34,12 @@ def file_hashes(paths: list[Path], home: Path, *, again: bool = False) -> dict[P
     return result
 
 
+def remembered_hashes(paths: list[Path], home: Path) -> dict[Path, str]:
+    """The sha256 of those files whose hash is remembered; none is read."""
+    known = _read(home / "cache" / "hashes.json")
+    return {path: known[key] for path in paths if (key := _key(path)) in known}
+
+
 def remember_hashes(hashes: dict[Path, str], home: Path) -> None:
     """Remember the sha256 of files that were read for another reason, so that ``file_hashes`` need not read them."""
     cache_file = home / "cache" / "hashes.json"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import filecmp
 import os
 import shutil
 from collections.abc import Iterator
@@ -29,6 +30,9 @@ from iclight_local.store.manifest import load_manifest
 from iclight_local.store.places import check_bundle_name
 from iclight_local.store.staging import Staging, check_space, staging
 from iclight_local.store.trees import TreeKind, tree_kind, walk
+
+ELSEWHERE = "extra_model_paths.yaml"
+"""Where ComfyUI is told of folders of weights outside of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,7 @@ class Imported:
         ways: how each used file got into the bundle: ``hard link``, ``symbolic link`` or ``copy``.
         bundle: the bundle.
         lacks: what it still lacks: ``base``, ``offsets``; empty where it is whole.
+        dropped: the old base's own VAE, which went with it because the new base has one; else None.
     """
 
     kind: TreeKind
@@ -71,6 +76,7 @@ class Imported:
     ways: dict[Path, str]
     bundle: Bundle
     lacks: tuple[str, ...]
+    dropped: Path | None = None
 
 
 def import_tree(asked: Import) -> Imported:
@@ -78,32 +84,34 @@ def import_tree(asked: Import) -> Imported:
 
     Raises:
         WeightsError: nothing usable is there, several bases are, or the bundle could not be used.
-        InvalidRequest: the name cannot be a bundle's.
+        InvalidRequest: the name cannot be a bundle's, or the bundle has another one of what was named.
         EngineError: the disk has no room for the copies.
     """
-    if not asked.name:
-        raise InvalidRequest("A bundle cannot have an empty name: give a plain name, like sd15.")
     bundle = Bundle(asked.name, bundle_folder(asked.home) / check_bundle_name(asked.name))
     # A bundle that lies elsewhere and is linked to is completed where it lies.
     final = bundle.path.resolve()
     kind = tree_kind(asked.path)
     findings = find_weights(asked)
-    taken = frozenset() if asked.overwrite else _present(final)
-    choice = choose(findings, asked.wish, Knowledge(load_manifest(), asked.home, kind, taken))
+    has = _present(final)
+    taken = frozenset() if asked.overwrite else has
+    choice = choose(findings, asked.wish, Knowledge(load_manifest(), asked.home, kind, taken, "vae" in has))
     if all(finding.use is None for finding in findings):
         raise WeightsError(_nothing_usable(asked, choice))
     ways: dict[Path, str] = {}
+    dropped = _dropped(choice, final)
     if choice.used:
         with staging(final.parent) as stage:
             built = stage.new / asked.name
             ways = _build(choice, built, copy=asked.copy)
-            _check(built, final, choice)
-            _place(stage, built, final)
+            _check(built, final, choice, dropped)
+            _place(stage, built, final, dropped)
     elif not final.exists():
         raise WeightsError(_nothing_usable(asked, choice))
+    elif kind in ("file", "diffusers"):
+        _require_same(asked.path, findings, bundle)
     lacks = [] if base_of(final).exists() else ["base"]
     lacks += [] if bundle.models else ["offsets"]
-    return Imported(kind, tuple(findings), choice, ways, bundle, tuple(lacks))
+    return Imported(kind, tuple(findings), choice, ways, bundle, tuple(lacks), dropped)
 
 
 def find_weights(asked: Import) -> list[Finding]:
@@ -131,8 +139,36 @@ def _present(bundle: Path) -> frozenset[str]:
     return frozenset(parts | {model for model in get_args(ModelName) if offsets_path(bundle, model).is_file()})
 
 
+def _dropped(choice: Choice, final: Path) -> Path | None:
+    """The bundle's own VAE, where it was there for a base that now goes, and the new base has one of its own."""
+    vae = final / VAE_FILE
+    brings = any(not chosen.finding.lacks_vae for chosen in choice.of("base")) and not choice.of("vae")
+    return vae if brings and base_of(final).exists() and vae.is_file() else None
+
+
+def _require_same(path: Path, findings: list[Finding], bundle: Bundle) -> None:
+    """Refuse one thing that was named and not used, unless the bundle has exactly that already.
+
+    Raises:
+        InvalidRequest: the bundle has another one.
+    """
+    finding = next((one for one in findings if one.path == path and one.use is not None), None)
+    if finding is None or finding.use is None:
+        return
+    chosen = [Chosen(finding, finding.use, model) for model in finding.models] or [Chosen(finding, finding.use)]
+    if not any(all(_same(*pair) for pair in _files(one, bundle.path)) for one in chosen):
+        raise InvalidRequest(
+            f"Nothing was changed: {bundle.path} has what {path.name} is ({finding.what}) already, and it is another "
+            "file: add --overwrite to put this one in its place, or --name OTHER for a bundle of its own."
+        )
+
+
+def _same(source: Path, target: Path) -> bool:
+    return target.is_file() and (source.samefile(target) or filecmp.cmp(source, target, shallow=False))
+
+
 def _nothing_usable(asked: Import, choice: Choice) -> str:
-    needed = "a plain SD1.5 model or an IC-Light file in safetensors was needed"
+    needed = "a plain SD1.5 model or an IC-Light file in safetensors was needed" + _elsewhere(asked.path)
     if not choice.left:
         return f"{asked.path} holds no weights, and {needed}."
     path, reason = next(iter(choice.left.items()))
@@ -140,6 +176,15 @@ def _nothing_usable(asked: Import, choice: Choice) -> str:
     inside = path != asked.path and path.is_relative_to(asked.path)
     name = str(path.relative_to(asked.path)) if inside else path.name
     return f"Nothing in {asked.path} can be used ({name}{rest}: {reason}); {needed}."
+
+
+def _elsewhere(path: Path) -> str:
+    """Where a ComfyUI keeps its weights in other folders, the file that names them."""
+    with contextlib.suppress(OSError):
+        for folder in (path, path.parent, *sorted(path.glob("*/"))):
+            if (folder / ELSEWHERE).is_file():
+                return f"; {folder / ELSEWHERE} names other folders: import those"
+    return ""
 
 
 def _build(choice: Choice, built: Path, *, copy: bool) -> dict[Path, str]:
@@ -172,6 +217,9 @@ def link(source: Path, target: Path) -> str:
     """Link a file: a hard link on the same disk, else a symbolic one, else a copy; which of them it became.
 
     What is linked is the file itself, not a link to it, as the blobs of a Hugging Face cache have.
+
+    Raises:
+        EngineError: it has to be copied and the disk has no room.
     """
     real = source.resolve()
     with contextlib.suppress(OSError):
@@ -180,6 +228,8 @@ def link(source: Path, target: Path) -> str:
     with contextlib.suppress(OSError):
         target.symlink_to(real)
         return "symbolic link"
+    # So far only what was to be copied anyhow has been counted.
+    check_space(real.stat().st_size, target.parent)
     return _copy(source, target)
 
 
@@ -190,7 +240,7 @@ def _copy(source: Path, target: Path) -> str:
     return "copy"
 
 
-def _check(built: Path, final: Path, choice: Choice) -> None:
+def _check(built: Path, final: Path, choice: Choice, dropped: Path | None) -> None:
     """Check that what is new fits together, and fits the base that is there already."""
     base = base_of(built if base_of(built).exists() else final)
     models = Bundle(final.name, built).models
@@ -200,7 +250,8 @@ def _check(built: Path, final: Path, choice: Choice) -> None:
     together.mkdir()
     (together / base.name).symlink_to(base)
     vae = (built if (built / VAE_FILE).is_file() else final) / VAE_FILE
-    beside = [offsets_path(built, model) for model in models] + ([vae] if vae.is_file() else [])
+    beside = [offsets_path(built, model) for model in models]
+    beside += [vae] if vae.is_file() and vae != dropped else []
     for path in beside:
         (together / path.name).symlink_to(path)
     problem = check_bundle(Bundle(final.name, together))
@@ -209,7 +260,7 @@ def _check(built: Path, final: Path, choice: Choice) -> None:
         raise WeightsError(f"{problem.replace(str(together), final.name).rstrip('.')} (made from {files}).")
 
 
-def _place(stage: Staging, built: Path, final: Path) -> None:
+def _place(stage: Staging, built: Path, final: Path, dropped: Path | None) -> None:
     if not final.exists():
         stage.put(built, final, overwrite=False)
         return
@@ -217,5 +268,7 @@ def _place(stage: Staging, built: Path, final: Path) -> None:
     for name in (BASE_FOLDER, BASE_FILE) if base_of(built).exists() else ():
         if (final / name).exists():
             stage.set_aside(final / name)
+    if dropped is not None:
+        stage.set_aside(dropped)
     for path in sorted(built.iterdir()):
         stage.put(path, final / path.name, overwrite=True)

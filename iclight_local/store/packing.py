@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from iclight_local.checkpoints import COMPONENTS, component_files
 from iclight_local.errors import EngineError, InvalidRequest, WeightsError
-from iclight_local.store.bundles import BASE_FOLDER, Bundle, check_bundle
+from iclight_local.store.bundles import BASE_FOLDER, PULL, Bundle, check_bundle
 from iclight_local.store.contents import bundle_files, is_dangling, is_weights
 from iclight_local.store.entries import Entry, require_commercial
 from iclight_local.store.hashes import file_hashes
@@ -105,7 +105,7 @@ def list_bundle(bundle: Bundle, home: Path, *, commercial: bool) -> PackList:
         name = path.relative_to(bundle.path).as_posix()
         fault = check_path(name)
         if fault is not None:
-            raise WeightsError(f"{name} in {bundle.path} {fault}, so it cannot be packed: remove or rename it.")
+            raise WeightsError(f"{name} in {bundle.path} {fault}, so it cannot be packed: {_cure(bundle, path)}.")
         if is_dangling(path):
             raise WeightsError(f"{path} links to {path.readlink()}, which is not there: import or pull it again.")
     licences = _licences(bundle, files, home, commercial=commercial)
@@ -117,6 +117,13 @@ def list_bundle(bundle: Bundle, home: Path, *, commercial: bool) -> PackList:
             for path in sorted(files, key=lambda path: path.relative_to(bundle.path).as_posix())
         ),
     )
+
+
+def _cure(bundle: Bundle, path: Path) -> str:
+    """What to do about a file that cannot be packed; the base needs its own."""
+    if is_weights(path) and path.is_relative_to(bundle.path / BASE_FOLDER):
+        return f"convert it to safetensors, or pull another base (`{PULL} --into OTHER`)"
+    return "remove or rename it"
 
 
 def _licences(bundle: Bundle, files: list[Path], home: Path, *, commercial: bool) -> dict[Path, str]:

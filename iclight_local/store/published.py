@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from iclight_local.headers import read_header
+from iclight_local.layouts.identify import identify
 from iclight_local.store.entries import Entry, File
 from iclight_local.store.hashes import file_hashes
 from iclight_local.store.manifest import Manifest
@@ -40,6 +42,34 @@ def candidates(path: Path, manifest: Manifest) -> list[Published]:
         and size_fits(file, size)
         and (file.size is not None or file.about is not None or PurePosixPath(file.path).name == path.name)
     ]
+
+
+def fitting(entries: Iterable[Entry], saved_as: str, size: int) -> Published | None:
+    """The published file of a place whose size is known and fits."""
+    return next(
+        (
+            Published(entry, file)
+            for entry in entries
+            for file in entry.files
+            if file.saved_as == saved_as and (file.size, file.about) != (None, None) and size_fits(file, size)
+        ),
+        None,
+    )
+
+
+def offsets_by_place(path: Path, manifest: Manifest) -> Published | None:
+    """The published offsets that a file must be, by its name, its size and how it stores them.
+
+    A name alone tells nothing: offsets in other keys lie under the same names.
+
+    Raises:
+        WeightsError: the file is damaged.
+    """
+    found = identify(read_header(path))
+    if found.kind != "offsets-diffusers" or found.dtypes != ("F16",):
+        return None
+    entries = (entry for entry in manifest.entries.values() if entry.kind == "offsets")
+    return fitting(entries, path.name, path.stat().st_size)
 
 
 def recognise(paths: Iterable[Path], manifest: Manifest, home: Path) -> dict[Path, Published]:

@@ -122,10 +122,7 @@ def read_start(file: BinaryIO) -> PackList:
 
 
 def _final(asked: Unpack, listed: PackList) -> Path:
-    name = listed.name if asked.name is None else asked.name
-    if not name:
-        raise InvalidRequest("A bundle cannot have an empty name: give a plain name, like sd15.")
-    final = bundle_folder(asked.home) / check_bundle_name(name)
+    final = bundle_folder(asked.home) / check_bundle_name(listed.name if asked.name is None else asked.name)
     if os.path.lexists(final) and not asked.overwrite:
         raise InvalidRequest(f"{final} exists already: choose another name with --name, or add --overwrite.")
     return final

@@ -8,38 +8,45 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
-from iclight_local.checkpoints import read_header
 from iclight_local.errors import WeightsError
-from iclight_local.layouts.identify import identify
+from iclight_local.headers import read_header
 from iclight_local.request import ModelName
 from iclight_local.store.bundles import (
     BASE_FOLDER,
+    DEFAULT,
     Bundle,
-    base_of,
     bundle_folder,
+    check_bundle,
     find_bundle,
     list_bundles,
     offsets_path,
+    unfinished_bundles,
 )
 from iclight_local.store.contents import bundle_files, is_dangling
 from iclight_local.store.entries import Entry, File
 from iclight_local.store.hashes import file_hashes
 from iclight_local.store.manifest import Manifest, load_manifest
 from iclight_local.store.places import file_places
-from iclight_local.store.published import Published, recognise, size_fits
+from iclight_local.store.published import Published, fitting, offsets_by_place, recognise
 
-State = Literal["ok", "damaged", "unknown"]
-STATE_WORDS: dict[State, str] = {"ok": "ok", "damaged": "damaged", "unknown": "not in the manifest"}
+State = Literal["ok", "damaged", "unknown", "unusable"]
+STATE_WORDS: dict[State, str] = {
+    "ok": "ok",
+    "damaged": "damaged",
+    "unknown": "not in the manifest",
+    "unusable": "unusable",
+}
+FAULTS: tuple[State, ...] = ("damaged", "unusable")
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What was found out about one file.
+    """What was found out about one file, or about a bundle of whole files that do not serve together.
 
     Attributes:
-        path: the file.
+        path: the file; of an ``unusable`` bundle its folder.
         state: ``unknown`` is a whole file that the manifest knows nothing of, which is no fault.
-        fault: what is damaged; empty where nothing is.
+        fault: what is damaged or unusable; empty where nothing is.
         entry: the manifest's entry it is or should be; None where there is none.
         bundle: the bundle it belongs to; None for what all of them share.
     """
@@ -55,36 +62,52 @@ def verify(name: str | None, home: Path, *, full: bool) -> list[Verdict]:
     """Check every file of the bundles, and of what else the manifest knows and is here.
 
     Args:
-        name: only this bundle, or this entry of the manifest; None for everything.
+        name: only this bundle, or this entry of the manifest, in whichever bundle it is; None for everything.
         home: the folder of weights and of remembered hashes.
         full: read every file whole, whatever is remembered of it.
 
     Raises:
-        WeightsError: there is no bundle and no entry of that name.
+        WeightsError: there is no bundle of that name, and no file that is known to be of that entry.
     """
     manifest = load_manifest()
     entries = [entry for entry in manifest.entries.values() if entry.kind not in ("base", "offsets")]
+    unfinished = unfinished_bundles(home)
     if name is None:
-        bundles = [*list_bundles(home), *_without_base(home)]
-    elif name in manifest.entries and not (bundle_folder(home) / name).exists():
-        bundles, entries = [], [entry for entry in entries if entry.name == name]
-    else:
-        unfinished = [bundle for bundle in _without_base(home) if bundle.name == name]
-        bundles, entries = unfinished if unfinished else [find_bundle(name, home)], []
+        return _verify([*list_bundles(home), *unfinished], entries, home, full=full)
+    if name not in manifest.entries or (bundle_folder(home) / name).exists():
+        bundles = [bundle for bundle in unfinished if bundle.name == name]
+        return _verify(bundles if bundles else [find_bundle(name, home)], [], home, full=full)
+    entry = manifest.entries[name]
+    bundles = [*list_bundles(home), *unfinished] if entry.kind in ("base", "offsets") else []
+    verdicts = _verify(bundles, [one for one in entries if one is entry], home, full=full)
+    found = [verdict for verdict in verdicts if verdict.entry == name]
+    if not found:
+        raise WeightsError(_not_here(entry, bundles))
+    return found
+
+
+def _not_here(entry: Entry, bundles: list[Bundle]) -> str:
+    if entry.made_from is not None:
+        return f"{entry.name} is made from {entry.made_from} on this machine: verify {entry.made_from}."
+    fetch = f"`iclight weights pull {entry.name}` fetches it"
+    if not bundles:
+        return f"{entry.name} is not here: {fetch}."
+    names = ", ".join(bundle.name for bundle in bundles)
+    checks = f"`iclight weights verify {bundles[0].name}` checks every file of {bundles[0].name}"
+    start = f"No file of a bundle here ({names}) is known to be of {entry.name}"
+    if not any(file.sha256 for file in entry.files):
+        return f"{start}, whose hashes nobody has confirmed: {checks}."
+    return f"{start}: {fetch}, and {checks}."
+
+
+def _verify(bundles: list[Bundle], entries: list[Entry], home: Path, *, full: bool) -> list[Verdict]:
+    manifest = load_manifest()
     if full:
         forget = [path for bundle in bundles for path in _files(bundle)]
         forget += [path for _, _, path in _placed(entries, home)]
         file_hashes([path for path in forget if content_fault(path) is None], home, again=True)
     verdicts = [verdict for bundle in bundles for verdict in _bundle(bundle, manifest, home)]
     return verdicts + [_placed_file(entry, file, path, home) for entry, file, path in _placed(entries, home)]
-
-
-def _without_base(home: Path) -> list[Bundle]:
-    """Bundles that have IC-Light's files and no base yet."""
-    folders = [
-        path for path in sorted(bundle_folder(home).glob("[!.]*")) if path.is_dir() and not base_of(path).exists()
-    ]
-    return [bundle for path in folders if (bundle := Bundle(path.name, path)).models]
 
 
 def _files(bundle: Bundle) -> list[Path]:
@@ -95,11 +118,32 @@ def _files(bundle: Bundle) -> list[Path]:
 
 
 def _bundle(bundle: Bundle, manifest: Manifest, home: Path) -> Iterator[Verdict]:
+    """A verdict of each file; where all of them are whole and they do not serve together, one of the bundle."""
+    verdicts = list(_bundle_files(bundle, manifest, home))
+    yield from verdicts
+    if any(verdict.state == "damaged" for verdict in verdicts):
+        return
+    problem = check_bundle(bundle)
+    if problem is not None:
+        yield Verdict(bundle.path, "unusable", problem.rstrip("."), _lacking(bundle), bundle.name)
+
+
+def _lacking(bundle: Bundle) -> str | None:
+    """The entry that would complete a bundle; None where it has a base and a model."""
+    needed = load_manifest().bundles.get(DEFAULT)
+    if needed is None or (bundle.base.exists() and bundle.models):
+        return None
+    return (needed.offsets if bundle.base.exists() else needed.bases)[0].name
+
+
+def _bundle_files(bundle: Bundle, manifest: Manifest, home: Path) -> Iterator[Verdict]:
     incomplete = None
     try:
         bundle_files(bundle.path)
     except WeightsError as error:
         incomplete = _without_cure(error)
+    except OSError:
+        pass  # The bundle's own verdict tells.
     files = _files(bundle)
     faults = {path: content_fault(path) for path in files}
     known = recognise([path for path, fault in faults.items() if fault is None], manifest, home)
@@ -138,25 +182,11 @@ def _expected(bundle: Bundle, path: Path, manifest: Manifest, bases: set[str]) -
     A place alone tells nothing: fine-tuned bases and offsets in other keys lie under the same names.
     """
     if path.parent == bundle.path and path.suffix == ".safetensors":
-        found = identify(read_header(path))
-        entries = [entry for entry in manifest.entries.values() if entry.kind == "offsets"]
-        entries = entries if found.kind == "offsets-diffusers" and found.dtypes == ("F16",) else []
-        name = path.name
-    elif path.is_relative_to(bundle.path / BASE_FOLDER) and len(bases) == 1:
-        entries = [manifest.entries[next(iter(bases))]]
+        return offsets_by_place(path, manifest)
+    if path.is_relative_to(bundle.path / BASE_FOLDER) and len(bases) == 1:
         name = path.relative_to(bundle.path / BASE_FOLDER).as_posix()
-    else:
-        return None
-    size = path.stat().st_size
-    return next(
-        (
-            Published(entry, file)
-            for entry in entries
-            for file in entry.files
-            if file.saved_as == name and (file.size, file.about) != (None, None) and size_fits(file, size)
-        ),
-        None,
-    )
+        return fitting([manifest.entries[next(iter(bases))]], name, path.stat().st_size)
+    return None
 
 
 def _placed(entries: list[Entry], home: Path) -> list[tuple[Entry, File, Path]]:

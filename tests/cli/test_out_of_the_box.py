@@ -66,6 +66,8 @@ class TestLists:
     def test_weights(self, iclight: Command, home: Path, mini: Path) -> None:
         lines = iclight("weights", "list").out.splitlines()
         assert lines[:2] == ["mini: fc fcon fbc, 0.00 GB, embedded, usable", f"  {mini}"]
+        assert lines[2] == "  licence of base, fc, fcon, fbc: Apache-2.0, this project's own"
+        assert lines[3] == "sd15 is missing: iclight weights pull"
         (facts,) = iclight("weights", "list", "--json").json["bundles"]
         assert (facts["name"], facts["embedded"], facts["problem"]) == ("mini", True, None)
 

@@ -11,9 +11,20 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.cli.bad_files import change_config
 from tests.cli.commands import BUNDLE, HEAVY, SMALL, SUBJECT, Command, environment, spawn
 from tests.store.test_import import snapshot, use_manifest
-from tests.store.weights_trees import FBC, FC, FCON, comfyui, manifest_text, write_checkpoint, write_lora
+from tests.store.weights_trees import (
+    FBC,
+    FC,
+    FCON,
+    comfyui,
+    manifest_text,
+    write_checkpoint,
+    write_ldm_offsets,
+    write_lora,
+    write_vae,
+)
 
 
 @pytest.fixture
@@ -66,6 +77,31 @@ class TestImport:
         assert again.status == 0
         assert "the bundle has a base, which --overwrite would replace" in again.out
 
+    def test_one_file_whose_place_is_taken(self, iclight: Command, bundle: Path, folder: Path) -> None:
+        before = snapshot(bundle)
+        other = write_checkpoint(folder / "other.safetensors", scale=0.5)
+        for path in (other, write_ldm_offsets(folder / "my_fc.safetensors", FC)):
+            answer = iclight("weights", "import", path)
+            assert answer.status == 2
+            assert answer.sentence.startswith(f"Nothing was changed: {bundle} has what {path.name} is (")
+            assert answer.sentence.endswith(
+                "add --overwrite to put this one in its place, or --name OTHER for a bundle of its own."
+            )
+        assert snapshot(bundle) == before
+        for path in (FC, BUNDLE / "base"):
+            assert iclight("weights", "import", path).status == 0, "exactly what the bundle has"
+        assert iclight("weights", "import", other, "--overwrite").status == 0
+        answer = iclight("weights", "import", BUNDLE / "base")
+        assert answer.status == 2
+
+    def test_the_vae_of_a_base_that_goes(self, iclight: Command, bundle: Path, folder: Path) -> None:
+        write_vae(bundle / "vae.safetensors")
+        other = write_checkpoint(folder / "other.safetensors", scale=0.5)
+        told = f"  removed: {bundle / 'vae.safetensors'}, which stood in for the old base's VAE; "
+        assert told in iclight("weights", "import", other, "--overwrite").out
+        answer = iclight("weights", "import", other, "--overwrite", "--json").json
+        assert answer["removed"] is None
+
     def test_refused(self, iclight: Command, home: Path, folder: Path) -> None:
         write_lora(folder / "tree" / "a.safetensors")
         answer = iclight("weights", "import", "tree")
@@ -116,6 +152,22 @@ class TestVerify:
             f"To mend it: fetch, import or copy {config} again",
             "To mend it: iclight weights pull iclight-fc --into mine --overwrite",
         ]
+
+    def test_a_bundle_that_cannot_be_used(self, iclight: Command, bundle: Path) -> None:
+        """`list` and `verify` say the same."""
+        change_config(bundle / "base" / "unet" / "config.json", addition_embed_type="text_time")
+        [facts] = iclight("weights", "list", "--json").json["bundles"]
+        answer = iclight("weights", "verify")
+        assert answer.status == 1
+        assert answer.out.splitlines()[-2:] == [
+            f"unusable ({facts['problem'].rstrip('.')}): {bundle}",
+            "To mend it: import what fits with `iclight weights import FILE --overwrite`",
+        ]
+        shutil.rmtree(bundle / "base")
+        answer = iclight("weights", "verify", "sd15")
+        assert answer.status == 1
+        assert answer.out.splitlines()[-1] == "To mend it: iclight weights pull realistic-vision-v51"
+        assert iclight("weights", "verify", "u2netp").status == 2
 
     def test_nothing_there_and_a_process_of_its_own(self, iclight: Command, home: Path, folder: Path) -> None:
         assert iclight("weights", "verify").out == f"There are no weights in {home / 'weights'}.\n"

@@ -10,7 +10,15 @@ from pathlib import Path
 import pytest
 
 from iclight_local.errors import WeightsError
-from iclight_local.store.bundles import Bundle, check_bundle, find_bundle, list_bundles
+from iclight_local.store import bundles
+from iclight_local.store.bundles import (
+    Bundle,
+    check_bundle,
+    check_models,
+    find_bundle,
+    list_bundles,
+    unfinished_bundles,
+)
 
 BUNDLE = Path(__file__).parents[1] / "goldens" / "bundle"
 
@@ -145,3 +153,22 @@ class TestCheck:
         for model in bundle.models:
             bundle.offsets(model).unlink()
         assert "holds no iclight_sd15_*.safetensors" in str(check_bundle(bundle))
+
+    def test_no_base(self, tmp_path: Path) -> None:
+        bundle = self.bundle(tmp_path)
+        shutil.rmtree(bundle.base)
+        assert check_bundle(bundle) == f"{bundle.path} holds neither base/ nor base.safetensors: a base was needed."
+        assert unfinished_bundles(tmp_path) == [bundle]
+        assert list_bundles(tmp_path) == []
+
+    def test_a_file_that_the_system_refuses_to_read(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        bundle = self.bundle(tmp_path)
+
+        def refuse(path: Path) -> None:
+            raise PermissionError(13, "Permission denied", str(path))
+
+        monkeypatch.setattr(bundles, "read_header", refuse)
+        refused = f"{bundle.offsets('fc')} cannot be read (Permission denied): get the right to read it"
+        assert str(check_bundle(bundle)).startswith(refused)
+        with pytest.raises(WeightsError, match="cannot be read"):
+            check_models(bundle, ["fc"])

@@ -8,6 +8,7 @@ import struct
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
@@ -69,6 +70,11 @@ def bring(path: Path, home: Path, *, base: str | None = None, vae: str | None = 
 
 def used(done: Imported) -> dict[str, tuple[Path, str]]:
     return {chosen.model or chosen.use: (chosen.finding.path, chosen.told_by) for chosen in done.choice.used}
+
+
+def _doubled(state: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """In float64, apart from the norms, which are looked at."""
+    return {key: value.astype(np.float64) if value.ndim > 1 else value for key, value in state.items()}
 
 
 def left(done: Imported) -> dict[str, str]:
@@ -297,6 +303,37 @@ class TestVae:
         with pytest.raises(WeightsError, match="has no VAE, and none was found"):
             bring(tree, home)
 
+    def test_one_of_the_old_base_goes_with_it(self, tree: Path, home: Path) -> None:
+        bundle = bring(BUNDLE, home, copy=True).bundle
+        bring(write_vae(tree / "v.safetensors"), home)
+        done = bring(write_checkpoint(tree / "new.safetensors"), home, overwrite=True)
+        assert done.dropped == bundle.path / "vae.safetensors"
+        assert (bundle.vae, check_bundle(bundle)) == (None, None)
+
+    def test_one_that_is_asked_for_stays(self, tree: Path, home: Path) -> None:
+        bundle = bring(BUNDLE, home, copy=True).bundle
+        vae = write_vae(tree / "v.safetensors")
+        bring(vae, home)
+        done = bring(write_checkpoint(tree / "a" / "new.safetensors"), home, overwrite=True, vae=str(vae))
+        assert done.dropped is None
+        assert bundle.vae is not None
+
+    def test_the_bundles_own_serves_a_new_base_that_has_none(self, tree: Path, home: Path) -> None:
+        bundle = bring(BUNDLE, home, copy=True).bundle
+        bring(write_vae(tree / "v.safetensors"), home)
+        new = write_checkpoint(tree / "a" / "novae.safetensors", vae=False)
+        done = bring(new, home, overwrite=True)
+        assert done.dropped is None
+        assert bundle.base.samefile(new)
+        assert bundle.vae is not None
+        assert check_bundle(bundle) is None
+
+    def test_a_base_without_one_in_a_precision_that_is_not_read(self, tree: Path, home: Path) -> None:
+        state = load_file(write_checkpoint(tree / "novae.safetensors", vae=False))
+        write(tree / "novae.safetensors", _doubled(state))
+        with pytest.raises(WeightsError, match=r"is stored in .*, and fp16, bf16 or fp32 was needed"):
+            bring(tree, home)
+
 
 class TestBuilding:
     def test_hard_links_on_one_disk(self, tree: Path, home: Path) -> None:
@@ -322,6 +359,10 @@ class TestBuilding:
         assert check_bundle(done.bundle) is None
         monkeypatch.setattr(Path, "symlink_to", refuse)
         assert link(FC, tree / "copied.safetensors") == "copy"
+        monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(9, 9, 0))
+        with pytest.raises(ICLightError, match=r"are needed in .* and 0\.00 GB are free there"):
+            link(FC, tree / "more.safetensors")
+        assert not (tree / "more.safetensors").exists()
 
     def test_copies(self, tree: Path, home: Path) -> None:
         done = bring(comfyui(tree), home, copy=True)
@@ -413,6 +454,16 @@ class TestRefused:
             bring(tree / "nowhere", home)
         with pytest.raises(WeightsError, match=r"holds no weights, and a plain SD1\.5 model"):
             bring(tree, home)
+
+    @pytest.mark.parametrize("place", [".", "ComfyUI"])
+    def test_a_comfyui_whose_weights_lie_elsewhere(self, place: str, tree: Path, home: Path) -> None:
+        (tree / place / "models" / "checkpoints").mkdir(parents=True)
+        names = tree / place / "extra_model_paths.yaml"
+        names.write_text("a111: {}")
+        for path in (tree, tree / place / "models"):
+            with pytest.raises(WeightsError) as caught:
+                bring(path, home)
+            assert str(caught.value).endswith(f"; {names} names other folders: import those.")
 
     def test_only_what_cannot_be_used(self, tree: Path, home: Path) -> None:
         write_pickle(tree / "base.ckpt")

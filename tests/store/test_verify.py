@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from pathlib import Path
@@ -183,9 +184,50 @@ class TestKnownFiles:
             assert f"{verdict.state} {verdict.fault}".startswith(state)
             assert (verdict.entry, verdict.bundle) == ("u2netp", None)
 
+    def test_an_entry_in_the_bundles(self, bundle: Path, home: Path) -> None:
+        [verdict] = verify("iclight-fcon", home, full=False)
+        assert (verdict.path, verdict.state) == (bundle / FCON.name, "ok")
+        assert {verdict.state for verdict in verify("realistic-vision-v51", home, full=False)} == {"ok"}
+        (bundle / FCON.name).unlink()
+        with pytest.raises(WeightsError) as caught:
+            verify("iclight-fcon", home, full=False)
+        assert str(caught.value) == (
+            "No file of a bundle here (sd15) is known to be of iclight-fcon: `iclight weights pull iclight-fcon` "
+            "fetches it, and `iclight weights verify sd15` checks every file of sd15."
+        )
+
+    def test_an_entry_that_is_not_here(self, home: Path) -> None:
+        for name in ("realistic-vision-v51", "u2netp"):
+            with pytest.raises(WeightsError, match=f"^{name} is not here: `iclight weights pull {name}` fetches it"):
+                verify(name, home, full=False)
+
     def test_a_name_that_is_none(self, bundle: Path, home: Path) -> None:
         with pytest.raises(WeightsError, match=r"no bundle of weights nowhere \(known names: sd15\)"):
             verify("nowhere", home, full=False)
+
+
+def test_an_entry_whose_hashes_nobody_knows(bundle: Path, home: Path) -> None:
+    with pytest.raises(WeightsError, match=r"of realistic-vision-v51, whose hashes nobody has confirmed: "):
+        verify("realistic-vision-v51", home, full=False)
+
+
+def test_whole_files_that_do_not_serve_together(bundle: Path, home: Path) -> None:
+    path = bundle / "base" / "unet" / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "addition_embed_type": "text_time"}))
+    for name in (None, "sd15"):
+        [verdict] = [verdict for verdict in verify(name, home, full=False) if verdict.state != "unknown"]
+        assert (verdict.path, verdict.state, verdict.bundle, verdict.entry) == (bundle, "unusable", "sd15", None)
+        assert verdict.fault == "base is an SDXL model, and IC-Light's offsets fit SD1.5 only"
+
+
+def test_bundles_that_lack_a_part(bundle: Path, home: Path) -> None:
+    for path in bundle.glob("*.safetensors"):
+        path.unlink()
+    assert verify(None, home, full=False)[-1].entry == "iclight-fc"
+    shutil.rmtree(bundle / "base")
+    shutil.copy(FC, bundle)
+    unknown, lacking = verify(None, home, full=False)
+    assert (unknown.state, lacking.state, lacking.entry) == ("unknown", "unusable", "realistic-vision-v51")
 
 
 def test_a_bundle_of_links(home: Path) -> None:

@@ -22,5 +22,11 @@ def pull_hint(names: Sequence[str], bundle: str | None, home: str | None, *, ove
     return shlex.join(["iclight", "weights", "pull", *names, *into, *replace, *_home(home)])
 
 
+def import_hint(what: str, bundle: str | None, home: str | None) -> str:
+    """The command that puts another file into a bundle."""
+    name = [] if bundle in (None, DEFAULT) else ["--name", str(bundle)]
+    return shlex.join(["iclight", "weights", "import", what, *name, "--overwrite", *_home(home)])
+
+
 def _home(home: str | None) -> list[str]:
     return [] if home is None else ["--home", home]

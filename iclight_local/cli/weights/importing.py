@@ -56,6 +56,8 @@ def run(parsed: argparse.Namespace) -> int:
         print(f"  used as {_part(chosen)}, told by {chosen.told_by}: {chosen.finding.path} ({_how(chosen, done)})")
     for finding, reason in describe_left(done.findings, done.choice.left):
         print(f"  left alone: {finding.path} is {finding.what}; {reason}.")
+    if done.dropped is not None:
+        print(f"  removed: {done.dropped}, which stood in for the old base's VAE; the new base has one of its own.")
     print(f"The bundle {done.bundle.name}: {done.bundle.path}")
     lacking = {"base": "a base", "offsets": "a file of IC-Light"}
     if done.lacks:
@@ -100,6 +102,7 @@ def _as_json(done: Imported, command: str) -> dict[str, Any]:
             {"path": str(finding.path), "what": finding.what, "reason": reason}
             for finding, reason in describe_left(done.findings, done.choice.left)
         ],
+        "removed": None if done.dropped is None else str(done.dropped),
         "bundle": str(done.bundle.path),
         "name": done.bundle.name,
         "models": list(done.bundle.models),

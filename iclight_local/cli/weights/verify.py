@@ -6,11 +6,11 @@ import argparse
 
 from iclight_local.cli.output import print_json
 from iclight_local.cli.parser import Parser, add_common, given
-from iclight_local.cli.weights.hints import pull_hint
+from iclight_local.cli.weights.hints import import_hint, pull_hint
 from iclight_local.settings import Settings, load_settings
 from iclight_local.store.bundles import bundle_folder
 from iclight_local.store.manifest import load_manifest
-from iclight_local.store.verifying import STATE_WORDS, Verdict, verify
+from iclight_local.store.verifying import FAULTS, STATE_WORDS, Verdict, verify
 
 SUMMARY = "Check that the weights are whole, and the published ones what their makers published."
 
@@ -23,10 +23,10 @@ def add_arguments(parser: Parser) -> None:
 
 
 def run(parsed: argparse.Namespace) -> int:
-    """Check, and tell of each file what it is; 1 where something is damaged."""
+    """Check, and tell of each file what it is; 1 where something is damaged or unusable."""
     settings = load_settings(given(parsed, Settings))
     verdicts = verify(parsed.name, settings.home, full=parsed.full)
-    damaged = [verdict for verdict in verdicts if verdict.state == "damaged"]
+    damaged = [verdict for verdict in verdicts if verdict.state in FAULTS]
     cures = list(dict.fromkeys(cure(verdict, parsed.home) for verdict in damaged))
     status = 1 if damaged else 0
     if parsed.json:
@@ -54,8 +54,10 @@ def run(parsed: argparse.Namespace) -> int:
 
 
 def cure(verdict: Verdict, home: str | None) -> str:
-    """What mends a damaged file: the command that fetches it again, where one knows what it should be."""
-    entry = verdict.entry
-    if entry is None or entry not in load_manifest().entries:
-        return f"fetch, import or copy {verdict.path} again"
-    return pull_hint([entry], verdict.bundle, home, overwrite=True)
+    """What mends a fault: the command that fetches the right file, where one knows what it should be."""
+    entry, unusable = verdict.entry, verdict.state == "unusable"
+    if entry is not None and entry in load_manifest().entries:
+        return pull_hint([entry], verdict.bundle, home, overwrite=not unusable)
+    if unusable:
+        return f"import what fits with `{import_hint('FILE', verdict.bundle, home)}`"
+    return f"fetch, import or copy {verdict.path} again"
