@@ -87,14 +87,14 @@ PICTURES = {
 }
 WEIGHTS = {
     "weights_nowhere": ("relight {subject} --weights nowhere", "There is no bundle of weights nowhere"),
-    "no_weights": ("relight {subject}", "No weights were found: put a bundle"),
+    "no_weights": ("relight {subject}", "No weights were found: fetch them with `iclight weights pull`"),
     "no_bundle": ("relight {subject} --weights {bad}/no_bundle", "is no bundle of weights: it needs base/"),
     "model_not_there": (
         "relight {subject} --model fbc --light-source left --weights {bad}/only_fc",
         "has fc, fcon, and model fbc was asked for",
     ),
     "normals_not_there": ("normals {subject} --weights {bad}/only_fc", "model fbc was asked for"),
-    "another_model": ("relight {subject} --weights {bad}/swapped", "holds model fbc and fc was asked for"),
+    "another_model": ("relight {subject} --weights {bad}/swapped", "holds model fbc (12 input channels) and fc was asked for"),
     "sdxl": ("relight {subject} --weights {bad}/sdxl", "is an SDXL model, and IC-Light's offsets fit SD1.5 only."),
     "inpainting": ("relight {subject} --weights {bad}/inpainting", "has 9 input channels (an inpainting UNet)"),
     "pickle": ("relight {subject} --weights {bad}/pickle", "is a pickle"),
