@@ -1,4 +1,4 @@
-"""Write the generated tables into README.md, or check that they are what the code says.
+"""Write the generated tables into the pages, or check that they are what the code and the measurements say.
 
 ``python scripts/docs.py`` checks and exits with 1 where a table is stale; ``--write`` rewrites them.
 """
@@ -6,10 +6,13 @@
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from iclight_local.cli import COMMANDS, command_summary
 from iclight_local.errors import ICLightError
@@ -19,7 +22,12 @@ from iclight_local.request import RelightRequest, kind
 from iclight_local.segmenters.catalogue import DEFAULT, NAMED
 from iclight_local.settings import PREFIX, Settings
 
-README = Path(__file__).parent.parent / "README.md"
+ROOT = Path(__file__).parent.parent
+MEASURED = ROOT / "weights" / "mini" / "measured.json"
+"""What ``python -m benchmarks mini`` measured of the embedded model."""
+
+
+Tables = dict[str, Callable[[], str]]
 
 
 def commands() -> str:
@@ -77,7 +85,25 @@ def exit_statuses() -> str:
     return "\n".join(["| error | exit status | meaning |", "|---|---|---|", *rows]) + "\n"
 
 
-TABLES = {
+def measured() -> str:
+    """The figures of the embedded model beside what was asked of it."""
+    result = json.loads(MEASURED.read_text())
+    rows = []
+    for name, section in result["sections"].items():
+        for line in section.get("lines", ()):
+            asked = "" if line["bound"] is None else f"{'<=' if line['most'] else '>='} {_amount(line['bound'], line)}"
+            verdict = {None: "", True: "yes", False: "**no**"}[line["met"]]
+            rows.append(f"| {name} | {line['what']} | {asked} | {_amount(line['figure'], line)} | {verdict} |")
+    return "\n".join(["| section | figure | asked | measured | met |", "|---|---|---|---|---|", *rows]) + "\n"
+
+
+def _amount(value: float, line: dict[str, Any]) -> str:
+    if line["unit"] == "%":
+        return f"{100 * value:.1f} %"
+    return f"{value:.3f}" if line["unit"] == "" else f"{value:.1f} {line['unit']}"
+
+
+README_TABLES: Tables = {
     "commands": commands,
     "knobs": lambda: markdown_table(knob_fields(RelightRequest)),
     "settings": settings,
@@ -87,18 +113,26 @@ TABLES = {
 }
 
 
-def fill(text: str) -> str:
-    """``text`` with every generated table as the code has it.
+PAGES: dict[Path, Tables] = {
+    ROOT / "README.md": README_TABLES,
+    ROOT / "weights" / "mini" / "README.md": {"measured": measured},
+}
+"""Every page with generated tables."""
+
+
+def fill(page: Path) -> str:
+    """The text of a page with every generated table as it should be.
 
     Raises:
-        KeyError: the text has no place for a table.
+        KeyError: the page has no place for a table.
     """
-    for name, table in ((name, make()) for name, make in TABLES.items()):
+    text = page.read_text()
+    for name, make in PAGES[page].items():
         pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
         if pattern.search(text) is None:
-            raise KeyError(f"README.md has no place for the table {name}")
-        opening, closing = f"<!-- {name} -->\n", f"<!-- /{name} -->"
-        text = pattern.sub(lambda _, table=opening + table + closing: table, text)
+            raise KeyError(f"{page.name} has no place for the table {name}")
+        table = f"<!-- {name} -->\n{make()}<!-- /{name} -->"
+        text = pattern.sub(lambda _, table=table: table, text)
     return text
 
 
@@ -106,15 +140,16 @@ def main() -> int:
     """Check or rewrite the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--write", action="store_true", help="rewrite the tables")
-    text = README.read_text()
-    filled = fill(text)
-    if parser.parse_args().write:
-        README.write_text(filled)
-        return 0
-    if filled != text:
-        print("README.md has stale tables: scripts/check --fix rewrites them.", file=sys.stderr)
+    write = parser.parse_args().write
+    stale = [page for page in PAGES if fill(page) != page.read_text()]
+    for page in stale:
+        if write:
+            page.write_text(fill(page))
+        else:
+            print(f"{page.relative_to(ROOT)} has stale tables: scripts/check --fix rewrites them.", file=sys.stderr)
+    if stale and not write:
         return 1
-    print("README.md: the tables are what the code says")
+    print(f"{', '.join(str(page.relative_to(ROOT)) for page in PAGES)}: the tables are what the code says")
     return 0
 
 

@@ -119,7 +119,7 @@ EMBEDDED: Final = Model(
     MINI,
     "Apache-2.0, this project's own",
     "yes",
-    "any subject, 256x256, trained on renders only; lies in weights/mini, where the package has it",
+    "any subject, 256x256, trained on renders only; part of the package",
     None,
 )
 """The one that is no model of rembg's, only fed by it."""
