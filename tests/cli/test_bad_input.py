@@ -94,7 +94,10 @@ WEIGHTS = {
         "has fc, fcon, and model fbc was asked for",
     ),
     "normals_not_there": ("normals {subject} --weights {bad}/only_fc", "model fbc was asked for"),
-    "another_model": ("relight {subject} --weights {bad}/swapped", "holds model fbc (12 input channels) and fc was asked for"),
+    "another_model": (
+        "relight {subject} --weights {bad}/swapped",
+        "holds model fbc (12 input channels) and fc was asked for",
+    ),
     "sdxl": ("relight {subject} --weights {bad}/sdxl", "is an SDXL model, and IC-Light's offsets fit SD1.5 only."),
     "inpainting": ("relight {subject} --weights {bad}/inpainting", "has 9 input channels (an inpainting UNet)"),
     "pickle": ("relight {subject} --weights {bad}/pickle", "is a pickle"),
