@@ -31,7 +31,7 @@ COMMANDS = {
     "weights licences": (("weights", "licences"), 0),
     "weights verify": (("weights", "verify"), 0),
     "weights pull": (("weights", "pull"), 2),
-    "doctor": (("doctor",), 1),
+    "doctor": (("doctor",), 0),
 }
 
 

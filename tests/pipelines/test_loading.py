@@ -102,7 +102,7 @@ def test_an_sd2_base_is_refused(base: Path) -> None:
 
 
 def test_an_iclight_file_is_no_base() -> None:
-    sentence = r"fc\.safetensors is the offsets or the merged UNet of IC-Light .*, and a plain SD1\.5 model with a VAE"
+    sentence = r"fc\.safetensors is the offsets of IC-Light .*, and a plain SD1\.5 model with a VAE"
     with pytest.raises(WeightsError, match=sentence):
         ICLightPipeline.from_pretrained(offsets("fc"), iclight=offsets("fc"))
 
