@@ -76,15 +76,39 @@ def test_left_is_not_right_in_words() -> None:
     assert sum(further_right) >= len(further_right) - 1, slopes
 
 
-def test_warm_words_make_the_subject_warmer() -> None:
-    """Cool and neon words do not do their part yet: the model card has the figures."""
-    cases = scenes()
-    warm, sunset, natural = (
-        [warmth(from_srgb(picture / np.float32(255)), case.matte) for case, picture in zip(cases, made, strict=True)]
-        for made in (relit(cases, prompt=text) for text in ("warm light", "sunset over sea", "natural lighting"))
+def moved(word: str) -> list[float]:
+    """How much warmer the subject of each scene is under a word than under natural light."""
+    told, natural = (
+        [warmth(from_srgb(picture / np.float32(255)), case.matte) for case, picture in zip(scenes(), made, strict=True)]
+        for made in (relit(scenes(), prompt=text) for text in (word, "natural lighting"))
     )
-    assert sum(w > n for w, n in zip(warm, natural, strict=True)) >= len(cases) - 1
-    assert sum(s > n for s, n in zip(sunset, natural, strict=True)) >= len(cases) - 1
+    return [one - other for one, other in zip(told, natural, strict=True)]
+
+
+@pytest.mark.parametrize("word", ["warm light", "sunset over sea"])
+def test_warm_words_make_the_subject_warmer(word: str) -> None:
+    assert sum(further > 0 for further in moved(word)) >= len(SEEDS) - 1
+
+
+@pytest.mark.xfail(strict=True, reason="the text model has not learned colours: see the model card")
+def test_cool_words_make_the_subject_cooler() -> None:
+    assert sum(further < 0 for further in moved("cool light")) >= len(SEEDS) - 1
+
+
+@pytest.mark.xfail(strict=True, reason="fbc hardly takes up the background's light: see the model card")
+def test_the_subject_takes_up_the_background_light() -> None:
+    cases = scenes()
+    made = [relit((case,), "fbc", background=case.background, cfg=2.0)[0] for case in cases]
+    inside = [case.matte > 0.9 for case in cases]
+
+    def error(pictures: list[np.ndarray]) -> float:
+        apart = [
+            (np.square(picture.astype(float) - case.target)[where]).mean() ** 0.5
+            for picture, case, where in zip(pictures, cases, inside, strict=True)
+        ]
+        return float(np.mean(apart))
+
+    assert error(made) < 0.85 * error([case.foreground for case in cases])
 
 
 def test_normals_are_nearer_to_the_truth_than_a_flat_map() -> None:
