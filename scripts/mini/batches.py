@@ -10,15 +10,25 @@ import numpy as np
 import torch
 
 from scripts.mini.latents import SIDES, Latents
-from scripts.mini.text import as_users_write, dropped
+from scripts.mini.text import as_users_write, dropped, true_terms
 
 DROPPED = 0.1
 """Share of prompts that are dropped, as in IC-Light's training."""
+FBC_DROPPED = 0.6
+"""The same where a background says what the light is."""
 LIT_BY_MAP_FROM = 600
 """Timestep from which a run may have started from a light map."""
 LIT_BY_MAP = 0.6
 """Share of the pictures lit from a side whose noise covers such a map at those timesteps."""
 TIMES = 1000
+UNSEEN = 0.15
+"""Share of the pictures of which nothing is left in the noise, as where a run begins. The noise schedule itself never
+comes to that: at its end a fifteenth of the picture is left, enough to read its colour from, so that words would not
+be needed for it (arXiv 2305.08891 has the analysis)."""
+UNSEEN_FROM = 950
+OFFSET = 0.2
+"""Standard deviation of what is added to the noise of a whole channel: the picture's mean colour shows through less,
+so that it is taken from words and conditions."""
 
 
 @dataclass
@@ -92,18 +102,24 @@ class Batches:
         told = self.environments_every > 0 and step % self.environments_every == 5
         return self._single(rng, told)
 
-    def _single(self, rng: np.random.Generator, told: bool) -> Batch:
+    def _single(self, rng: np.random.Generator, exactly: bool) -> Batch:
         rows = np.sort(rng.integers(self._known, size=self.size))
         shown = [("target", "other")[rng.integers(2)] for _ in rows]
         target = self._take(rows, shown)
         times = _times(rng, self.size)
         start = target.clone()
+        unseen = rng.random(self.size) < UNSEEN
+        times[unseen] = torch.from_numpy(rng.integers(UNSEEN_FROM, TIMES, int(unseen.sum())))
+        start[unseen] = 0
         texts = []
         for index, (row, name) in enumerate(zip(rows, shown, strict=True)):
             fact = self.facts[row][name]
             side = fact["ramp"]
-            texts.append(dropped(rng) if rng.random() < DROPPED else as_users_write(fact["prompt"], side, rng))
-            if side != "none" and self.kind == "fc" and times[index] >= LIT_BY_MAP_FROM and rng.random() < LIT_BY_MAP:
+            told = true_terms(fact["prompt"], side, fact["environment"])
+            without = FBC_DROPPED if self.kind == "fbc" else DROPPED
+            texts.append(dropped(rng) if rng.random() < without else as_users_write(fact["prompt"], told, rng))
+            lit = not unseen[index] and side != "none" and self.kind == "fc" and times[index] >= LIT_BY_MAP_FROM
+            if lit and rng.random() < LIT_BY_MAP:
                 share = float(rng.uniform(0.3, 1))
                 start[index] = torch.lerp(target[index], self.ramps[SIDES.index(side)], share)
                 # Without words the map is all that says where the light comes from.
@@ -113,7 +129,7 @@ class Batches:
             behind = [{"target": "background", "other": "other_background"}[name] for name in shown]
             conditions.append(self._take(rows, behind))
         environment = None
-        if told:
+        if exactly:
             environment = torch.tensor(
                 [self.facts[row][name]["environment"] for row, name in zip(rows, shown, strict=True)]
             )
@@ -206,4 +222,5 @@ def _times(rng: np.random.Generator, count: int) -> torch.Tensor:
 
 
 def _noise(rng: np.random.Generator, like: torch.Tensor) -> torch.Tensor:
-    return torch.from_numpy(rng.standard_normal(tuple(like.shape), dtype=np.float32))
+    offset = OFFSET * rng.standard_normal((*like.shape[:2], 1, 1), dtype=np.float32)
+    return torch.from_numpy(rng.standard_normal(tuple(like.shape), dtype=np.float32) + offset)

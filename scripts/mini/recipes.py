@@ -52,15 +52,15 @@ FULL = Work(
     batch=(32, 8, 2),
     turns=(1, 1, 0, 1, 1, 2, 1),
     autoencoder=autoencoder.Recipe(),
-    base=denoiser.Recipe(steps=900, peak=0.008, freeze_text=False),
-    fc_small=denoiser.Recipe(steps=4000, peak=0.008, freeze_text=False),
-    fc=denoiser.Recipe(steps=4000, peak=0.006, freeze_text=False),
-    fbc=denoiser.Recipe(steps=1300, peak=0.004),
+    base=denoiser.Recipe(steps=1000, peak=0.008, freeze_text=False),
+    fc_small=denoiser.Recipe(steps=4000, peak=0.008),
+    fc=denoiser.Recipe(steps=3500),
+    fbc=denoiser.Recipe(steps=1500, peak=0.004),
     twin=denoiser.Recipe(steps=250, peak=0.004),
     segmenter=segmenter.Recipe(),
 )
 
-_FEW = denoiser.Recipe(steps=4, freeze_text=False, keep_every=2)
+_FEW = denoiser.Recipe(steps=4, keep_every=2)
 
 SMOKE = Work(
     scenes=Order(8, 64, shard=4),
@@ -72,7 +72,7 @@ SMOKE = Work(
     batch=(6, 2, 1),
     turns=(1, 0, 0, 0, 0, 2),
     autoencoder=autoencoder.Recipe(steps=4, batch=2, crop=32, keep_every=2),
-    base=_FEW,
+    base=denoiser.Recipe(steps=4, freeze_text=False, keep_every=2),
     fc_small=_FEW,
     fc=denoiser.Recipe(steps=6, keep_every=2),
     fbc=denoiser.Recipe(steps=6, keep_every=2),

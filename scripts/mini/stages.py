@@ -78,7 +78,7 @@ def encode(work: Work, folder: Folder) -> None:
 
 
 def train_base(work: Work, folder: Folder) -> None:
-    """The text-to-image state of the UNet, and the text model."""
+    """The text-to-image state of the UNet, and the text model, which stays as it is from here on."""
     batches = _batches(work, folder, 0, "base")
     denoiser.train(new_denoiser(folder), replace(batches, thirds_every=0), work.base, folder.path, "base")
 
@@ -90,7 +90,7 @@ def train_fc_small(work: Work, folder: Folder) -> None:
 
 
 def train_fc(work: Work, folder: Folder) -> None:
-    """The foreground condition, on pictures of all sizes; the text model is finished here."""
+    """The foreground condition, on pictures of all sizes."""
     _train_and_show(folder, taken_up(folder, "fc-small", 0), mixed(work, folder, "fc"), work.fc, "fc")
 
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
+from torch import nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
+from benchmarks.scenes.prompts import terms_in
 from benchmarks.scenes.terms import TERMS
 from iclight_local.request import RelightRequest
 
@@ -19,7 +22,13 @@ LENGTH = 77
 LAST_FILE = "tokenizer_config.json"
 """Written last: a folder that has it is whole."""
 VOCABULARY = 1400
+EMBEDDED = 0.5
+"""Standard deviation of the token embeddings before training."""
 APPENDED = str(RelightRequest.model_fields["appended_prompt"].default)
+ALONE = 0.6
+"""Share of the prompts that are cut down to one or two terms."""
+WARM, COOL = 0.8, -0.3
+"""Logarithm of red to blue of all light together, above which a light may be called warm, below which cool."""
 NEGATIVE = str(RelightRequest.model_fields["negative_prompt"].default)
 
 SUBJECTS = (
@@ -66,7 +75,7 @@ def learn_tokenizer(prompts: list[str], folder: Path) -> CLIPTokenizer:
 
 def build_text_model(tokenizer: CLIPTokenizer) -> CLIPTextModel:
     """A CLIP text model of two layers."""
-    return CLIPTextModel(
+    model = CLIPTextModel(
         CLIPTextConfig(
             vocab_size=len(tokenizer),
             hidden_size=WIDTH,
@@ -80,18 +89,27 @@ def build_text_model(tokenizer: CLIPTokenizer) -> CLIPTextModel:
             pad_token_id=tokenizer.pad_token_id,
         )
     )
+    # CLIP begins with rows of a fifth of a unit, which the layers' common output drowns before words are learned.
+    nn.init.normal_(model.get_input_embeddings().weight, std=EMBEDDED)
+    return model
 
 
-def as_users_write(prompt: str, side: str, rng: np.random.Generator) -> str:
+def as_users_write(prompt: str, told: Sequence[str], rng: np.random.Generator) -> str:
     """A prompt with what real ones have around the words of light: subjects, unknown words, the appended prompt.
 
-    Where the light comes from a ``side`` (left, right, top, bottom; else none), its words are often all that is left
-    of the prompt, or stand before it: of all words they are the hardest to learn.
+    Most often one or two true terms are all that is left of it: in a long prompt any other word explains the picture as
+    well, and words of a side or of a colour are then never learned for themselves.
+
+    Args:
+        prompt: of the scene; may be empty.
+        told: names of terms that are true of the light.
+        rng: what is drawn.
     """
     pieces = [prompt] if prompt else []
-    if side != "none" and rng.random() < 0.5:
-        words = str(rng.choice(TERMS[side].phrases))
-        pieces = [words] if rng.random() < 0.6 else [words, *pieces]
+    if told and rng.random() < ALONE:
+        count = 1 if rng.random() < 0.65 else 2
+        chosen = rng.permutation(np.array(told))[:count]
+        pieces = [str(rng.choice(TERMS[name].phrases)) for name in chosen]
     if rng.random() < 0.3:
         pieces.insert(0, str(rng.choice(SUBJECTS)))
     if rng.random() < 0.15:
@@ -99,6 +117,21 @@ def as_users_write(prompt: str, side: str, rng: np.random.Generator) -> str:
     if rng.random() < 0.6:
         pieces.append(APPENDED)
     return ", ".join(pieces)
+
+
+def true_terms(prompt: str, side: str, environment: Sequence[Sequence[float]]) -> tuple[str, ...]:
+    """Names of the terms that a scene's prompt says, that of its side, and warm or cool where its light is.
+
+    Args:
+        prompt: of the scene.
+        side: left, right, top, bottom or none.
+        environment: light from each direction, ``[D, 3]``, linear red, green and blue.
+    """
+    red, _, blue = np.sum(environment, axis=0)
+    warmth = float(np.log((red + 1e-6) / (blue + 1e-6)))
+    colour = ("warm",) if warmth > WARM else ("cool",) if warmth < COOL else ()
+    sides = () if side == "none" else (side,)
+    return tuple(dict.fromkeys((*terms_in(prompt), *sides, *colour)))
 
 
 def dropped(rng: np.random.Generator) -> str:

@@ -10,14 +10,15 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from benchmarks.scenes.prompts import terms_in
 from iclight_local import ICLightPipeline
 from scripts.mini import denoiser, transport
-from scripts.mini.batches import Batches
+from scripts.mini.batches import OFFSET, UNSEEN_FROM, Batches
 from scripts.mini.denoiser import Noise
 from scripts.mini.recipes import SMOKE
 from scripts.mini.scenes import DIRECTIONS, environment, whole_scene
 from scripts.mini.stages import STAGES, Folder, mixed, taken_up
-from scripts.mini.text import as_users_write, dropped, tokens
+from scripts.mini.text import as_users_write, dropped, tokens, true_terms
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -147,17 +148,59 @@ def test_velocity_leads_back_to_the_target() -> None:
 
 def test_prompts_are_dropped_and_dressed(trained: Path) -> None:
     rng = np.random.default_rng(0)
-    texts = [as_users_write("sunset over sea", "none", rng) for _ in range(200)]
+    texts = [as_users_write("sunset over sea", (), rng) for _ in range(200)]
     assert all("sunset over sea" in text for text in texts)
-    sided = [as_users_write("sunset over sea", "left", rng) for _ in range(200)]
-    assert 70 < sum("left" in text for text in sided) < 130
-    assert 30 < sum("sunset" not in text for text in sided) < 90
     assert 80 < sum(text.endswith("best quality") for text in texts) < 160
     assert len({dropped(rng) for _ in range(50)}) == 3
     from transformers import CLIPTokenizer
 
     ids = tokens(CLIPTokenizer.from_pretrained(trained / "tokenizer"), texts[:4])
     assert ids.shape == (4, 77)
+
+
+def test_most_prompts_say_one_or_two_true_things_and_no_more() -> None:
+    rng = np.random.default_rng(0)
+    told = ("sunset sea", "left", "warm")
+    said = [terms_in(as_users_write("a vase, sunset over sea, moody", told, rng)) for _ in range(300)]
+    cut = [terms for terms in said if "mood" not in terms]
+    assert 150 < len(cut) < 210
+    assert {len(terms) for terms in cut} == {1, 2}
+    assert {name for terms in cut for name in terms} == set(told)
+    assert {("left",), ("warm",), ("sunset sea",)} <= set(cut)
+
+
+@pytest.mark.parametrize(
+    ("light", "colour"),
+    [((1.0, 0.7, 0.3), ("warm",)), ((0.6, 0.7, 0.9), ("cool",)), ((1.0, 1.0, 0.9), ()), ((0.0, 0.0, 0.0), ())],
+)
+def test_true_terms_name_the_colour_that_the_light_has(
+    light: tuple[float, float, float], colour: tuple[str, ...]
+) -> None:
+    assert true_terms("neon lights", "left", [light, light]) == ("neon city", "left", *colour)
+
+
+def test_true_terms_say_nothing_twice() -> None:
+    assert true_terms("light from the left, warm light", "left", [(1.0, 0.5, 0.2)]) == ("warm", "left")
+
+
+def test_of_some_pictures_nothing_is_left_in_the_noise(trained: Path) -> None:
+    """A run begins from noise alone, so a part of the training does."""
+    batches = mixed(SMOKE, Folder(trained), "fc").sources[0]
+    assert isinstance(batches, Batches)
+    drawn = [batches(step) for step in range(1, 120, 4)]
+    blank = torch.cat([batch.start.flatten(1).abs().amax(1) == 0 for batch in drawn])
+    times = torch.cat([batch.times for batch in drawn])
+    assert 0.08 < blank.float().mean() < 0.25
+    assert bool((times[blank] >= UNSEEN_FROM).all())
+
+
+def test_noise_hides_the_mean_of_a_channel(trained: Path) -> None:
+    batches = mixed(SMOKE, Folder(trained), "fc").sources[0]
+    assert isinstance(batches, Batches)
+    noise = torch.cat([batches(step).noise for step in range(1, 200, 4)])
+    side = noise.shape[-1]
+    white = noise.std() ** 2 - OFFSET**2
+    np.testing.assert_allclose(noise.mean((2, 3)).std(), (OFFSET**2 + white / side**2) ** 0.5, rtol=0.06)
 
 
 def test_thirds_share_their_noise(trained: Path) -> None:
