@@ -71,6 +71,7 @@ class Batches:
         thirds_every: every how many steps a batch is whole, part and rest; 0 for never.
         environments_every: every how many steps a batch knows its lights exactly; 0 for never.
         ramped: latents of subjects lit from one side before its light map, and the backgrounds' latents (fbc only).
+        low_noise: exponent of the timesteps' spread; above 1 there are more of little noise, where detail is made.
     """
 
     latents: Latents
@@ -81,6 +82,7 @@ class Batches:
     thirds_every: int = 4
     environments_every: int = 8
     ramped: Ramped | None = None
+    low_noise: float = 1.2
     arrays: dict[str, Any] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -106,7 +108,7 @@ class Batches:
         rows = np.sort(rng.integers(self._known, size=self.size))
         shown = [("target", "other")[rng.integers(2)] for _ in rows]
         target = self._take(rows, shown)
-        times = _times(rng, self.size)
+        times = self._times(rng, self.size)
         start = target.clone()
         unseen = rng.random(self.size) < UNSEEN
         times[unseen] = torch.from_numpy(rng.integers(UNSEEN_FROM, TIMES, int(unseen.sum())))
@@ -151,8 +153,13 @@ class Batches:
             + [self.facts[row][name] for name in ("part", "rest") for row in rows]
         )
         texts = [dropped(rng) for _ in rows] * 3
-        times = _times(rng, count).repeat(3)
+        times = self._times(rng, count).repeat(3)
         return Batch(target, target, noise, times, conditions, texts, environment, self._matte(rows), thirds=True)
+
+    def _times(self, rng: np.random.Generator, count: int) -> torch.Tensor:
+        """Timesteps spread over the batch."""
+        even = (np.arange(count) + rng.random(count)) / count
+        return torch.from_numpy((rng.permutation(even) ** self.low_noise * TIMES).astype(np.int64))
 
     def _take(self, rows: Any, names: Sequence[str]) -> torch.Tensor:
         return torch.from_numpy(
@@ -213,12 +220,6 @@ class Ramped:
             batch.conditions[1][index] = self.background[self.sides[row]]
             batch.matte[index] = torch.from_numpy(self.matte[row].astype(np.float32))
             batch.texts[index] = dropped(rng)
-
-
-def _times(rng: np.random.Generator, count: int) -> torch.Tensor:
-    """Timesteps spread over the batch, somewhat more of them at low noise, where detail is made."""
-    even = (np.arange(count) + rng.random(count)) / count
-    return torch.from_numpy((rng.permutation(even) ** 1.2 * TIMES).astype(np.int64))
 
 
 def _noise(rng: np.random.Generator, like: torch.Tensor) -> torch.Tensor:

@@ -197,6 +197,8 @@ def _batches(work: Work, folder: Folder, index: int, kind: str) -> Batches:
         ramps(folder.vae, size // autoencoder.FACTOR),
         thirds_every=4 if index == 0 and kind == "fc" else 0,
         ramped=ramped,
+        # Where the light falls is learned on small pictures; big ones are there for detail.
+        low_noise=1.2 if index == 0 else 1.5,
     )
 
 
