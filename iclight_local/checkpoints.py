@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from iclight_local.errors import WeightsError
+from iclight_local.families import OTHERS_BY_TEXTS
 from iclight_local.headers import read_header, shown
 
 SCHEDULER_CONFIG = "scheduler_config.json"
@@ -199,7 +200,7 @@ def check_offsets_fit(name: str, offsets: Mapping[str, tuple[int, ...]], wanted:
         if offsets[key] != shape:
             raise WeightsError(
                 f"{name} does not fit the base: {key} is {_sizes(offsets[key])} in the file and "
-                f"{_sizes(shape)} in the base{_sd2_hint(key, shape)}; IC-Light's offsets fit SD1.5 only."
+                f"{_sizes(shape)} in the base{_family_hint(key, shape)}; IC-Light's offsets fit SD1.5 only."
             )
 
 
@@ -207,5 +208,7 @@ def _sizes(shape: tuple[int, ...]) -> str:
     return "x".join(map(str, shape))
 
 
-def _sd2_hint(key: str, shape: tuple[int, ...]) -> str:
-    return " (an SD2 model)" if key.endswith("attn2.to_k.weight") and shape[-1] == 1024 else ""
+def _family_hint(key: str, shape: tuple[int, ...]) -> str:
+    """What the base is, where the width of the texts that it reads says so."""
+    family = OTHERS_BY_TEXTS.get(shape[-1]) if key.endswith("attn2.to_k.weight") else None
+    return "" if family is None else f" ({family.model})"

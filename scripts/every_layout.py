@@ -24,6 +24,7 @@ from transformers import CLIPTextConfig, CLIPTextModel
 
 from iclight_local import ICLightPipeline
 from iclight_local.checkpoints import COMPONENTS
+from iclight_local.layouts.refiners import unet_to_refiners
 from iclight_local.layouts.text import WRAPPER
 from iclight_local.layouts.unet import unet_to_ldm
 from iclight_local.layouts.vae import conv_shape, vae_to_ldm
@@ -138,6 +139,11 @@ def ldm_unet(state: State, prefix: str = LDM_UNET) -> State:
     return {prefix + new: state[old] for old, new in unet_to_ldm(state).items()}
 
 
+def refiners_unet(state: State) -> State:
+    """A UNet in the keys of the library refiners."""
+    return {new: state[old] for old, new in unet_to_refiners(state).items()}
+
+
 def ldm_vae(state: State, prefix: str = "first_stage_model.") -> State:
     """An autoencoder in CompVis' keys and shapes."""
     names = vae_to_ldm(state)
@@ -179,8 +185,10 @@ FILES: dict[str, Callable[[Weights, Path], Path]] = {
     "offsets, ldm keys, model.diffusion_model.": lambda weights, out: saved(ldm_unet(weights.offsets), out, HALF),
     "offsets, ldm keys, diffusion_model.": lambda w, out: saved(ldm_unet(w.offsets, "diffusion_model."), out, HALF),
     "offsets, unet.": lambda weights, out: saved(prefixed(weights.offsets, "unet."), out, HALF),
+    "offsets, refiners' keys": lambda weights, out: saved(refiners_unet(weights.offsets), out, HALF),
     "merged UNet": lambda weights, out: saved(weights.merged, out, FULL),
     "merged UNet, ldm keys": lambda weights, out: saved(ldm_unet(weights.merged), out, FULL),
+    "merged UNet, refiners' keys": lambda weights, out: saved(refiners_unet(weights.merged), out, FULL),
 }
 """Layouts of an IC-Light file; each is loaded on the diffusers folder."""
 

@@ -15,6 +15,7 @@ LAYERS = {
     "__init__": 0,
     "errors": 0,
     "embedded": 1,
+    "families": 1,
     "headers": 1,
     "request": 1,
     "fields": 2,
@@ -43,6 +44,7 @@ HOMES = {
     "http": {"imaging"},
     "argparse": {"cli"},
     "tqdm": {"cli"},
+    "yaml": {"store"},
 }
 
 

@@ -11,6 +11,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from iclight_local.families import SD15_TEXTS
+
 Shapes = Mapping[str, tuple[int, ...]]
 HEADS = 8
 """Attention heads of the UNet, at every level."""
@@ -30,7 +32,7 @@ def unet_config(shapes: Shapes) -> dict[str, Any]:
     """
     levels = _count(shapes, r"down_blocks\.(\d+)\.")
     crossed = [f"down_blocks.{level}.attentions.0.norm.weight" in shapes for level in range(levels)]
-    context = next((shape[1] for key, shape in shapes.items() if key.endswith("attn2.to_k.weight")), 768)
+    context = next((shape[1] for key, shape in shapes.items() if key.endswith("attn2.to_k.weight")), SD15_TEXTS)
     return {
         "in_channels": shapes["conv_in.weight"][1],
         "out_channels": shapes["conv_out.weight"][0],

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from iclight_local.errors import WeightsError
+from iclight_local.families import OTHERS_BY_TEXTS
 from iclight_local.headers import read_values, shown
 from iclight_local.layouts.tables import (
     CONV_IN,
     CONV_OUT,
     UNET_PREFIXES,
     VAE_CONV_IN,
+    Layout,
     Place,
     find_text_encoder,
     find_unet,
@@ -29,10 +31,17 @@ if TYPE_CHECKING:
     from iclight_local.headers import Header, TensorInfo
 
 Kind = Literal[
-    "base-ldm", "unet-diffusers", "unet-ldm", "offsets-diffusers", "offsets-ldm", "merged-unet-diffusers",
-    "merged-unet-ldm", "vae", "text-encoder", "lora", "sd2", "sdxl", "inpainting", "controlnet", "flux", "sd3",
-    "lcm", "unknown",
+    "base-ldm", "unet-diffusers", "unet-ldm", "unet-refiners", "offsets-diffusers", "offsets-ldm", "offsets-refiners",
+    "merged-unet-diffusers", "merged-unet-ldm", "merged-unet-refiners", "vae", "text-encoder", "lora", "sd2", "sdxl",
+    "inpainting", "controlnet", "flux", "sd3", "lcm", "unknown",
 ]  # fmt: skip
+_KINDS: dict[Layout, tuple[Kind, Kind, Kind]] = {
+    "diffusers": ("unet-diffusers", "offsets-diffusers", "merged-unet-diffusers"),
+    "ldm": ("unet-ldm", "offsets-ldm", "merged-unet-ldm"),
+    "refiners": ("unet-refiners", "offsets-refiners", "merged-unet-refiners"),
+}
+"""What a UNet can be, by whose names its keys are: a plain one, offsets, a merged one."""
+_MERGED: dict[Kind, Kind] = {offsets: merged for _, offsets, merged in _KINDS.values()}
 MODELS: dict[int, tuple[ModelName, ...]] = {2: ("fc", "fcon"), 3: ("fbc",)}
 """IC-Light's models whose UNet's input is so many times as wide as the latents."""
 OFFSETS_BELOW = 0.3
@@ -41,14 +50,15 @@ OFFSETS_BELOW = 0.3
 In a miniature trained from nothing the medians of single norms are 0.94 to 1.12, and those of its offsets at most 0.21.
 """
 _FLOATS = {"F16": "fp16", "BF16": "bf16", "F32": "fp32", "F64": "fp64"}
-_SD2_CONTEXT = 1024
-_SDXL_CONTEXTS = (1280, 2048)
-"""Width of the texts that SDXL's refiner and its base read."""
+_READS_TEXT = ("attn2.to_k.weight", "CrossAttentionBlock.Residual_2.Attention.Distribute.Linear_2.weight")
+"""How a tensor ends whose last axis is the texts' width: in diffusers' and CompVis' names, in refiners'."""
 _LORA = re.compile(r"(^|[._])(lora_(up|down|A|B|unet|te\d?)|lora\.(up|down)|hada_w[12]_[ab]|lokr_w[12])([._]|$)")
 _CONTROLNET = re.compile(r"(^|\.)(control_model|controlnet_cond_embedding|controlnet_down_blocks|input_hint_block)\.")
 _FLUX = re.compile(r"(^|\.)(double_blocks|single_transformer_blocks)\.\d+\.")
 _SD3 = re.compile(r"(^|\.)(joint_blocks\.\d+\.|transformer_blocks\.\d+\.attn\.add_k_proj\.)")
-_SDXL = re.compile(r"(^conditioner\.embedders\.|(^|\.)(label_emb\.0\.0|add_embedding\.linear_1)\.weight$)")
+_SDXL = re.compile(
+    r"(^conditioner\.embedders\.|(^|\.)(label_emb\.0\.0|add_embedding\.linear_1|TextTimeEmbedding\.Linear_1)\.weight$)"
+)
 _SD2 = re.compile(r"^cond_stage_model\.model\.")
 _LCM = re.compile(r"(^|\.)(time_embed|time_embedding)\.cond_proj\.weight$")
 _FOREIGN: tuple[tuple[Kind, re.Pattern[str]], ...] = (
@@ -119,7 +129,7 @@ class Identified:
             return _PLAIN[self.kind]
         if self.kind == "unknown":
             return f"no known kind of weights ({self._strange})"
-        keys = "ldm" if self.kind.endswith("ldm") else "diffusers"
+        keys = self.kind.rpartition("-")[2]
         if self.kind == "inpainting":
             return f"an inpainting model ({self.in_channels} input channels)"
         if self.models:
@@ -208,10 +218,9 @@ def settle(found: Identified, norm_weights: NDArray[np.floating[Any]]) -> Identi
         raise WeightsError(f"{found.name} holds no numbers in its norms' weights: fetch or copy it again.")
     if not found.ambiguous:
         return found
-    layout = found.kind.removeprefix("offsets-")
     if float(np.median(values)) < OFFSETS_BELOW:
         return replace(found, ambiguous=False)
-    return replace(found, ambiguous=False, kind="merged-unet-ldm" if layout == "ldm" else "merged-unet-diffusers")
+    return replace(found, ambiguous=False, kind=_MERGED[found.kind])
 
 
 def _with_unet(found: Identified, tensors: Mapping[str, TensorInfo], unet: Place) -> Identified:
@@ -230,22 +239,20 @@ def _with_unet(found: Identified, tensors: Mapping[str, TensorInfo], unet: Place
     family = _family(tensors, unet.prefix)
     if family is not None or channels == 2 * latents + 1:
         return replace(found, kind=family if family is not None else "inpainting")
-    ldm = unet.layout == "ldm"
+    plain, offsets, merged = _KINDS[unet.layout]
     whole = found.has_vae or found.has_text_encoder
     if channels == latents:
-        return replace(found, kind=("base-ldm" if whole else "unet-ldm") if ldm else "unet-diffusers")
+        return replace(found, kind="base-ldm" if whole and unet.layout == "ldm" else plain)
     models = MODELS.get(channels // latents, ()) if latents and channels % latents == 0 else ()
     if not models:
         return found
-    merged: Kind = "merged-unet-ldm" if ldm else "merged-unet-diffusers"
-    offsets: Kind = "offsets-ldm" if ldm else "offsets-diffusers"
     return replace(found, kind=merged if whole else offsets, models=models, ambiguous=not whole)
 
 
 def _family(tensors: Mapping[str, TensorInfo], prefix: str) -> Kind | None:
     """The family of a UNet that is not SD1.5's, by the width of the texts it reads."""
     for key, info in tensors.items():
-        if key.startswith(prefix) and key.endswith("attn2.to_k.weight") and info.shape:
-            width = info.shape[-1]
-            return "sd2" if width == _SD2_CONTEXT else "sdxl" if width in _SDXL_CONTEXTS else None
+        if key.startswith(prefix) and key.endswith(_READS_TEXT) and info.shape:
+            family = OTHERS_BY_TEXTS.get(info.shape[-1])
+            return None if family is None else family.kind
     return None

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from iclight_local.errors import WeightsError
+from iclight_local.families import OTHERS_BY_TEXTS
 from iclight_local.headers import read_header
 from iclight_local.layouts.identify import identify
 
@@ -25,8 +26,6 @@ _MATRIX = re.compile(r"[._](?:processor[._])?(?:to_(q|k|v|out)_lora|lora(?:[._]l
 _TEXT = re.compile(r"^(lora_te\d?_|text_encoder(_\d)?[._])")
 _SECOND_TEXT = re.compile(r"^(lora_te2_|text_encoder_2[._])")
 _UNET = re.compile(r"^(lora_unet_|unet[._])")
-_FAMILIES = {1024: "SD2", 1280: "SDXL's refiner", 2048: "SDXL"}
-"""Families by the width of the texts that their UNet reads; SD1.5's is 768."""
 
 
 @dataclass(frozen=True)
@@ -113,8 +112,8 @@ def _family(header: Header, matrices: Mapping[tuple[str, str], int]) -> str | No
     if any(_SECOND_TEXT.match(key) for key in header.tensors):
         return "SDXL"
     for (layer, side), width in matrices.items():
-        if side == "down" and layer.endswith(("attn2_to_k", "attn2_to_v")) and width in _FAMILIES:
-            return _FAMILIES[width]
+        if side == "down" and layer.endswith(("attn2_to_k", "attn2_to_v")) and width in OTHERS_BY_TEXTS:
+            return OTHERS_BY_TEXTS[width].name
     return None
 
 

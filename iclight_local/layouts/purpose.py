@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 from iclight_local.errors import WeightsError
@@ -19,8 +20,8 @@ _NEEDED: dict[Purpose, str] = {
     "vae": "the VAE of an SD1.5 model",
     "text_encoder": "the text encoder of an SD1.5 model",
 }
-_PLAIN_UNETS = ("base-ldm", "unet-ldm", "unet-diffusers")
-_SD15 = (*_PLAIN_UNETS, "merged-unet-ldm", "merged-unet-diffusers", "inpainting")
+_PLAIN_UNETS = ("base-ldm", "unet-ldm", "unet-diffusers", "unet-refiners")
+_SD15 = (*_PLAIN_UNETS, "merged-unet-ldm", "merged-unet-diffusers", "merged-unet-refiners", "inpainting")
 """Files whose VAE and text encoder, where they have them, are those of SD1.5."""
 
 
@@ -50,9 +51,8 @@ def chosen_model(found: Identified, asked: ModelName | None) -> ModelName:
     """
     check_use(found, "iclight")
     if asked is None:
-        named = [model for model in found.models if model in found.name.lower()]
-        # fcon's name holds fc's.
-        return max(named, key=len, default=found.models[0])
+        named = model_by_name(found.name, found.models)
+        return found.models[0] if named is None else named
     if asked not in found.models:
         holds = " or ".join(found.models)
         raise WeightsError(
@@ -60,6 +60,13 @@ def chosen_model(found: Identified, asked: ModelName | None) -> ModelName:
             f"give a file of {asked}, or ask for {holds}."
         )
     return asked
+
+
+def model_by_name(name: str, models: Sequence[ModelName]) -> ModelName | None:
+    """The one of some models that a file's name says; None where it says none of them."""
+    named = [model for model in models if model in name.lower()]
+    # fcon's name holds fc's.
+    return max(named, key=len, default=None)
 
 
 def _serves(found: Identified, purpose: Purpose) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from iclight_local.errors import WeightsError
+from iclight_local.layouts.refiners import refiners_to_diffusers
 from iclight_local.layouts.text import WRAPPER, text_names
 from iclight_local.layouts.unet import unet_to_diffusers
 from iclight_local.layouts.vae import linear_shape, vae_to_diffusers
@@ -15,9 +16,17 @@ if TYPE_CHECKING:
     from iclight_local.headers import Header
 
 Part = Literal["unet", "vae", "text_encoder"]
-Layout = Literal["ldm", "diffusers"]
-CONV_IN: dict[Layout, str] = {"ldm": "input_blocks.0.0.weight", "diffusers": "conv_in.weight"}
-CONV_OUT: dict[Layout, str] = {"ldm": "out.2.weight", "diffusers": "conv_out.weight"}
+Layout = Literal["ldm", "diffusers", "refiners"]
+CONV_IN: dict[Layout, str] = {
+    "ldm": "input_blocks.0.0.weight",
+    "diffusers": "conv_in.weight",
+    "refiners": "DownBlocks.Chain_1.Conv2d.weight",
+}
+CONV_OUT: dict[Layout, str] = {
+    "ldm": "out.2.weight",
+    "diffusers": "conv_out.weight",
+    "refiners": "Chain.Conv2d.weight",
+}
 VAE_CONV_IN = "decoder.conv_in.weight"
 UNET_PREFIXES = ("model.diffusion_model.", "diffusion_model.", "unet.", "")
 VAE_PREFIXES = ("first_stage_model.", "vae.", "")
@@ -120,4 +129,6 @@ def _names(keys: list[str], part: Part, layout: Layout, wrapper: str) -> Mapping
         return vae_to_diffusers([key for key in keys if key.startswith(_VAE_PARTS)])
     if part == "text_encoder":
         return text_names([key for key in keys if key.removeprefix(WRAPPER).startswith(_TEXT_PARTS)], wrapper)
+    if layout == "refiners":
+        return refiners_to_diffusers(keys)
     return unet_to_diffusers(keys) if layout == "ldm" else {key: key for key in keys}

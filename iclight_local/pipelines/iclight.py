@@ -112,7 +112,7 @@ class ICLightPipeline(
             pretrained_model_name_or_path: a diffusers folder of SD1.5, a single safetensors file with UNet, VAE and
                 text encoder, a repository on the hub, or (without ``iclight``) a folder of a saved ICLightPipeline.
             iclight: file of offsets, like ``iclight_sd15_fc.safetensors``, or of a merged UNet, in the keys of
-                diffusers or ldm.
+                diffusers, ldm or refiners.
             model: the model that is wanted; a file of another one is refused.
             **kwargs: as in ``DiffusionPipeline.from_pretrained``. ``torch_dtype=torch.float16`` leaves the
                 autoencoder in bfloat16, because SD1.5's overflows in float16; None and ``auto`` are float32.

@@ -55,7 +55,7 @@ def load_merged_unet(base: str, iclight: Path, options: Mapping[str, Any], dtype
 
     Args:
         base: a diffusers folder, a single file, or a repository on the hub.
-        iclight: the offsets or the merged UNet, in diffusers' or ldm's keys.
+        iclight: the offsets or the merged UNet, in diffusers', ldm's or refiners' keys.
         options: arguments of ``DiffusionPipeline.from_pretrained``; those about files are handed on.
         dtype: precision of the finished UNet.
 

@@ -9,14 +9,13 @@ from pathlib import Path
 
 from iclight_local.checkpoints import COMPONENTS, component_files
 from iclight_local.errors import WeightsError
+from iclight_local.layouts.purpose import model_by_name
 from iclight_local.request import ModelName
 from iclight_local.store.entries import Entry
 from iclight_local.store.findings import Finding, Use
 from iclight_local.store.manifest import Manifest
 from iclight_local.store.published import recognise
 from iclight_local.store.trees import TreeKind, repository_of
-
-_FC_BY_NAME = re.compile(r"fc(?!on)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,12 +201,10 @@ def _tell(finding: Finding, knowledge: Knowledge) -> Chosen:
         for model in finding.models:
             if known.entry.name == f"iclight-{model}":
                 return Chosen(finding, "offsets", model, "its sha256")
-    name = finding.path.name
-    if "fcon" in name.lower():
-        return Chosen(finding, "offsets", "fcon", "its name")
-    if _FC_BY_NAME.search(name):
-        return Chosen(finding, "offsets", "fc", "its name")
-    return Chosen(finding, "offsets", "fc", "nothing but its shapes, which fcon has, too")
+    named = model_by_name(finding.path.name, finding.models)
+    if named is not None:
+        return Chosen(finding, "offsets", named, "its name")
+    return Chosen(finding, "offsets", finding.models[0], "nothing but its shapes, which fcon has, too")
 
 
 def _choose_vae(findings: Sequence[Finding], wanted: str | None, knowledge: Knowledge, choice: Choice) -> None:

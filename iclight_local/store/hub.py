@@ -5,16 +5,17 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from huggingface_hub import constants
 from huggingface_hub.errors import HfHubHTTPError
 from huggingface_hub.file_download import get_hf_file_metadata, http_get
-from huggingface_hub.utils import build_hf_headers
+from huggingface_hub.utils import build_hf_headers, get_session
 
 if TYPE_CHECKING:
     from iclight_local.store.parts import Part
@@ -22,9 +23,9 @@ if TYPE_CHECKING:
 HUB = "https://huggingface.co/"
 """How the hub's addresses begin in the manifest; ``HF_ENDPOINT`` takes its place."""
 TRIES = 4
-"""How often a server that asks to wait is asked again."""
-PAUSE_S, LONGEST_PAUSE_S = 5, 300
-"""Seconds to wait where a server does not say how long, and the most that is waited where it does."""
+"""How often a server may ask to wait before it is given up."""
+PAUSE_S, LONGEST_WAIT_S = 5, 600
+"""Seconds to wait where a server does not say how long, and the most that one is waited for in all."""
 CHUNK = 1 << 20
 """Bytes that are written at once, and lost at most when a fetch is stopped."""
 
@@ -33,9 +34,10 @@ CHUNK = 1 << 20
 _TRANSPORT = cast("tuple[type[Exception], ...]", (HfHubHTTPError.__bases__[0], OSError))
 _DENIED = (401, 403)
 _NO_HEAD = (405, 501)
-_TOO_MANY = 429
+_LATER = (408, 429)
 _BAD_RANGE = 416
 _log = logging.getLogger(__name__)
+_Answer = TypeVar("_Answer")
 
 
 class SourceError(Exception):
@@ -87,54 +89,82 @@ def at_endpoint(url: str) -> str:
     return f"{constants.ENDPOINT}/{url.removeprefix(HUB)}" if url.startswith(HUB) else url
 
 
-def ask(url: str) -> Offer:
+class Patience:
+    """How long one server that asks to wait is waited for, all its answers for one file together."""
+
+    def __init__(self) -> None:
+        self._asked = 0
+        self._waited = 0
+
+    def wait(self, url: str, status: int, headers: Mapping[str, str]) -> None:
+        """Wait for as long as the server asks with this answer.
+
+        Raises:
+            SourceError: it asks for the last time, or for more seconds than are left.
+        """
+        self._asked += 1
+        pause = _asked_pause(headers)
+        if self._asked == TRIES:
+            raise SourceError(url, f"answered {status} {TRIES} times, {self._waited} s apart in all", status=status)
+        if self._waited + pause > LONGEST_WAIT_S:
+            more = f" after {self._waited} s of waiting" if self._waited else ""
+            reason = f"asks to wait for {pause} s{more}, and {LONGEST_WAIT_S} s are the most for one file"
+            raise SourceError(url, reason, status=status)
+        _log.info("%s asks to wait for %d s: waiting.", host(url), pause)
+        time.sleep(pause)
+        self._waited += pause
+
+
+def ask(url: str, patience: Patience) -> Offer:
     """Ask a server what it has there, without fetching it; where it asks to wait, wait and ask again.
 
     Raises:
         SourceError: it cannot be reached, has nothing there, denies it, or asks to wait for too long.
     """
-    for number in range(1, TRIES + 1):
-        try:
-            found = get_hf_file_metadata(url, token=_token(url), timeout=constants.HF_HUB_ETAG_TIMEOUT)
-        except HfHubHTTPError as error:
-            if error.response.status_code in _NO_HEAD:
-                return Offer(url, None, None)
-            if error.response.status_code != _TOO_MANY or number == TRIES:
-                raise _failed(url, error) from error
-            _wait(url, error.response.headers)
-        except _TRANSPORT as error:
-            raise _failed(url, error) from error
-        else:
-            # Only the hub names a commit, and only of the hub it is known how it makes its tags.
-            tag = found.etag if found.commit_hash is not None else None
-            known = tag is not None and re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", tag)
-            # Older versions of the library take the length of a redirection for that of the file.
-            return Offer(url, found.size if found.size != 0 else None, tag if known else None)
-    raise AssertionError("unreachable")
+    timeout = constants.HF_HUB_ETAG_TIMEOUT
+    try:
+        found = _patiently(url, patience, lambda: get_hf_file_metadata(url, token=_token(url), timeout=timeout))
+    except HfHubHTTPError as error:
+        if error.response.status_code in _NO_HEAD:
+            return Offer(url, None, None)
+        raise _failed(url, error) from error
+    except _TRANSPORT as error:
+        raise _failed(url, error) from error
+    # Only the hub names a commit, and only of the hub it is known how it makes its tags.
+    tag = found.etag if found.commit_hash is not None else None
+    known = tag is not None and re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", tag)
+    # Older versions of the library take the length of a redirection for that of the file.
+    return Offer(url, found.size if found.size != 0 else None, tag if known else None)
 
 
-def fetch(url: str, part: Part) -> None:
+def fetch(url: str, part: Part, patience: Patience) -> None:
     """Fetch what a part still lacks; what is cut off on the way is taken up again a few times.
 
     Args:
         url: where to fetch it.
         part: the file, open behind what it has of it already.
+        patience: how long the server is still waited for.
 
     Raises:
-        SourceError: the server does not give it, or gives more or less than ``part.needed``.
+        SourceError: the server does not give it, asks to wait for too long, or gives more or less than
+            ``part.needed``.
         EngineError: it cannot be written.
     """
     # The library's 10 MB are lost whenever a line breaks, and on a slow one a bar would not move for a minute.
     constants.DOWNLOAD_CHUNK_SIZE = min(constants.DOWNLOAD_CHUNK_SIZE, CHUNK)
     # A compressed answer has no size to check and nothing to take up again.
     headers = {**build_hf_headers(token=_token(url)), "Accept-Encoding": "identity"}
-    try:
+
+    def get() -> None:
         http_get(url, part, resume_size=part.tell(), headers=headers, expected_size=part.needed)
+
+    try:
+        _patiently(url, patience, get)
     except HfHubHTTPError as error:
         if error.response.status_code != _BAD_RANGE or part.tell() == 0:
             raise _failed(url, error) from error
         part.empty()
-        fetch(url, part)
+        fetch(url, part, patience)
     except _TRANSPORT as error:
         raise _failed(url, error) from error
 
@@ -157,12 +187,41 @@ def _failed(url: str, error: Exception) -> SourceError:
     return SourceError(url, f"could not be reached ({detail if detail else name})", broken=True)
 
 
-def _wait(url: str, headers: Mapping[str, str]) -> None:
-    pause = _asked_pause(headers)
-    if pause > LONGEST_PAUSE_S:
-        raise SourceError(url, f"asks to wait for {pause} s")
-    _log.info("%s asks to wait for %d s: waiting.", host(url), pause)
-    time.sleep(pause)
+class _AskedToWait(Exception):
+    """A server's answer says: later."""
+
+    def __init__(self, status: int, headers: Mapping[str, str]) -> None:
+        super().__init__(status)
+        self.status = status
+        self.headers = headers
+
+
+def _patiently(url: str, patience: Patience, question: Callable[[], _Answer]) -> _Answer:
+    """The answer to a question that is put again for as long as the server asks to wait and there is patience."""
+    while True:
+        try:
+            with _waits_are_heard():
+                return question()
+        except _AskedToWait as asked:
+            patience.wait(url, asked.status, asked.headers)
+
+
+@contextmanager
+def _waits_are_heard() -> Iterator[None]:
+    """Have answers that ask to wait come as an error: the library waits by itself, for as long as any server says."""
+    session: Any = get_session()
+    # Older versions of the library speak HTTP with requests, whose sessions have the same hooks by another name.
+    hooks = (session.event_hooks if hasattr(session, "event_hooks") else session.hooks)["response"]
+    hooks.append(_hear)
+    try:
+        yield
+    finally:
+        hooks.remove(_hear)
+
+
+def _hear(response: Any, **_: Any) -> None:
+    if response.status_code in _LATER:
+        raise _AskedToWait(response.status_code, response.headers)
 
 
 def _asked_pause(headers: Mapping[str, str]) -> int:

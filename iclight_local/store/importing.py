@@ -6,7 +6,7 @@ import contextlib
 import filecmp
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
@@ -25,14 +25,12 @@ from iclight_local.store.bundles import (
 )
 from iclight_local.store.choosing import Choice, Chosen, Knowledge, Wish, choose
 from iclight_local.store.contents import base_files, is_weights
+from iclight_local.store.elsewhere import Elsewhere, find_elsewhere
 from iclight_local.store.findings import Finding, look_at
 from iclight_local.store.manifest import load_manifest
 from iclight_local.store.places import check_bundle_name
 from iclight_local.store.staging import Staging, check_space, staging
 from iclight_local.store.trees import TreeKind, tree_kind, walk
-
-ELSEWHERE = "extra_model_paths.yaml"
-"""Where ComfyUI is told of folders of weights outside of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +61,7 @@ class Imported:
     Attributes:
         kind: the kind of the tree.
         findings: every file that was looked at.
+        elsewhere: where else a ComfyUI keeps its weights; those were looked at, too.
         choice: what is used of them, and why the others are not.
         ways: how each used file got into the bundle: ``hard link``, ``symbolic link`` or ``copy``.
         bundle: the bundle.
@@ -72,6 +71,7 @@ class Imported:
 
     kind: TreeKind
     findings: tuple[Finding, ...]
+    elsewhere: tuple[Elsewhere, ...]
     choice: Choice
     ways: dict[Path, str]
     bundle: Bundle
@@ -91,12 +91,13 @@ def import_tree(asked: Import) -> Imported:
     # A bundle that lies elsewhere and is linked to is completed where it lies.
     final = bundle.path.resolve()
     kind = tree_kind(asked.path)
-    findings = find_weights(asked)
+    elsewhere = find_elsewhere(asked.path)
+    findings = find_weights(asked, [folder for one in elsewhere for folder in one.folders])
     has = _present(final)
     taken = frozenset() if asked.overwrite else has
     choice = choose(findings, asked.wish, Knowledge(load_manifest(), asked.home, kind, taken, "vae" in has))
     if all(finding.use is None for finding in findings):
-        raise WeightsError(_nothing_usable(asked, choice))
+        raise WeightsError(_nothing_usable(asked, choice, elsewhere))
     ways: dict[Path, str] = {}
     dropped = _dropped(choice, final)
     if choice.used:
@@ -106,21 +107,21 @@ def import_tree(asked: Import) -> Imported:
             _check(built, final, choice, dropped)
             _place(stage, built, final, dropped)
     elif not final.exists():
-        raise WeightsError(_nothing_usable(asked, choice))
+        raise WeightsError(_nothing_usable(asked, choice, elsewhere))
     elif kind in ("file", "diffusers"):
         _require_same(asked.path, findings, bundle)
     lacks = [] if base_of(final).exists() else ["base"]
     lacks += [] if bundle.models else ["offsets"]
-    return Imported(kind, tuple(findings), choice, ways, bundle, tuple(lacks), dropped)
+    return Imported(kind, tuple(findings), tuple(elsewhere), choice, ways, bundle, tuple(lacks), dropped)
 
 
-def find_weights(asked: Import) -> list[Finding]:
-    """Look at every file of weights in a tree, and at those that the wish names beside it; each file once.
+def find_weights(asked: Import, elsewhere: Sequence[Path]) -> list[Finding]:
+    """Look at every file of weights in a tree and elsewhere, and at those that the wish names; each file once.
 
     Raises:
         WeightsError: a path that the wish names is of no use.
     """
-    paths = list(walk(asked.path))
+    paths = [path for tree in (asked.path, *elsewhere) for path in walk(tree)]
     beside = [Path(word).expanduser() for word in (asked.wish.base, asked.wish.vae) if word is not None]
     paths += [path for path in beside if path.is_file() or (path / "model_index.json").is_file()]
     findings, seen = [], set()
@@ -167,8 +168,9 @@ def _same(source: Path, target: Path) -> bool:
     return target.is_file() and (source.samefile(target) or filecmp.cmp(source, target, shallow=False))
 
 
-def _nothing_usable(asked: Import, choice: Choice) -> str:
-    needed = "a plain SD1.5 model or an IC-Light file in safetensors was needed" + _elsewhere(asked.path)
+def _nothing_usable(asked: Import, choice: Choice, elsewhere: Sequence[Elsewhere]) -> str:
+    needed = "a plain SD1.5 model or an IC-Light file in safetensors was needed"
+    needed += "".join(f"; {one.description}" for one in elsewhere)
     if not choice.left:
         return f"{asked.path} holds no weights, and {needed}."
     path, reason = next(iter(choice.left.items()))
@@ -176,15 +178,6 @@ def _nothing_usable(asked: Import, choice: Choice) -> str:
     inside = path != asked.path and path.is_relative_to(asked.path)
     name = str(path.relative_to(asked.path)) if inside else path.name
     return f"Nothing in {asked.path} can be used ({name}{rest}: {reason}); {needed}."
-
-
-def _elsewhere(path: Path) -> str:
-    """Where a ComfyUI keeps its weights in other folders, the file that names them."""
-    with contextlib.suppress(OSError):
-        for folder in (path, path.parent, *sorted(path.glob("*/"))):
-            if (folder / ELSEWHERE).is_file():
-                return f"; {folder / ELSEWHERE} names other folders: import those"
-    return ""
 
 
 def _build(choice: Choice, built: Path, *, copy: bool) -> dict[Path, str]:

@@ -14,7 +14,7 @@ from iclight_local.errors import EngineError, InvalidRequest, WeightsError
 from iclight_local.store.bundles import BASE_FILE, DEFAULT, bundle_folder
 from iclight_local.store.entries import Entry, File
 from iclight_local.store.hashes import file_hashes, remember_hashes
-from iclight_local.store.hub import Offer, SourceError, fetch
+from iclight_local.store.hub import Offer, SourceError
 from iclight_local.store.parts import Part, digests, held, parts_folder, put_in_place
 from iclight_local.store.places import file_place
 from iclight_local.store.sources import Sources
@@ -236,7 +236,7 @@ class _Fetcher:
             try:
                 with Part(part, item.needed(), lambda size: self._advance(item, size)) as file:
                     self._advance(item, file.tell())
-                    fetch(offer.url, file)
+                    item.sources.fetch(file)
                     file.settle()
                 fault, sha256 = _fault_of_part(part, item, offer)
                 if fault is None:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import logging
+from typing import TYPE_CHECKING
 
 from iclight_local.errors import EngineError
 from iclight_local.store.entries import Entry, File
-from iclight_local.store.hub import Offer, SourceError, ask, at_endpoint, host
+from iclight_local.store.hub import Offer, Patience, SourceError, ask, at_endpoint, fetch, host
+
+if TYPE_CHECKING:
+    from iclight_local.store.parts import Part
 
 _log = logging.getLogger(__name__)
 
@@ -26,6 +30,7 @@ class Sources:
         self._page = at_endpoint(entry.page)
         self._failures: list[SourceError] = []
         self._offer: Offer | None = None
+        self._patience = Patience()
 
     def offer(self) -> Offer:
         """What the first server has that has not failed yet; it is asked once.
@@ -37,11 +42,21 @@ class Sources:
             if not self._urls:
                 raise self._exhausted()
             url = self._urls.pop(0)
+            self._patience = Patience()
             try:
-                self._offer = self._checked(ask(url))
+                self._offer = self._checked(ask(url, self._patience))
             except SourceError as error:
                 self.drop(error)
         return self._offer
+
+    def fetch(self, part: Part) -> None:
+        """Fetch what a part still lacks from the present server.
+
+        Raises:
+            SourceError: it does not give it.
+            EngineError: it cannot be written, or all servers have failed.
+        """
+        fetch(self.offer().url, part, self._patience)
 
     def drop(self, error: SourceError) -> None:
         """Be done with the present server, for this reason."""

@@ -11,6 +11,7 @@ from typing import Literal
 from iclight_local.errors import WeightsError
 from iclight_local.store.bundles import base_of
 from iclight_local.store.contents import PICKLES
+from iclight_local.store.elsewhere import files_elsewhere
 
 TreeKind = Literal["file", "bundle", "diffusers", "huggingface", "comfyui", "a1111", "folder"]
 TREE_WORDS: dict[TreeKind, str] = {
@@ -53,7 +54,7 @@ def tree_kind(path: Path) -> TreeKind:
             return "a1111"
         if _COMFYUI in names and names & _COMFYUI_BESIDE:
             return "comfyui"
-    return "folder"
+    return "comfyui" if files_elsewhere(path) else "folder"
 
 
 def walk(path: Path) -> Iterator[Path]:

@@ -12,8 +12,7 @@ from iclight_local.store.manifest import load_manifest
 from tests.cli.bad_files import change_config, copy_bundle
 from tests.cli.commands import BUNDLE, Command
 from tests.segmenters.onnx_models import put_model
-from tests.store.test_import import use_manifest
-from tests.store.weights_trees import FC, FCON, manifest_text
+from tests.store.weights_trees import FC, FCON, manifest_text, use_manifest
 
 
 @pytest.fixture

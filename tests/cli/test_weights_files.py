@@ -13,13 +13,14 @@ from PIL import Image
 
 from tests.cli.bad_files import change_config
 from tests.cli.commands import BUNDLE, HEAVY, SMALL, SUBJECT, Command, environment, spawn
-from tests.store.test_import import snapshot, use_manifest
 from tests.store.weights_trees import (
     FBC,
     FC,
     FCON,
     comfyui,
     manifest_text,
+    snapshot,
+    use_manifest,
     write_checkpoint,
     write_ldm_offsets,
     write_lora,
@@ -64,6 +65,28 @@ class TestImport:
         assert told["command"] == f"iclight relight photo.jpg -o out.png --weights mine --home '{folder / 'h 2'}'"
         assert {len(left) for left in told["left_alone"]} == {3}
         assert not home.exists()
+
+    def test_folders_elsewhere(self, iclight: Command, home: Path, folder: Path) -> None:
+        base = write_checkpoint(folder / "webui" / "base.safetensors")
+        file = folder / "ComfyUI" / "extra_model_paths.yaml"
+        file.parent.mkdir()
+        file.write_text("a111:\n  base_path: ../webui\n  checkpoints: .\n  vae: gone\n")
+        lines = iclight("weights", "import", "ComfyUI").out.splitlines()
+        assert lines[:3] == [
+            "ComfyUI is a ComfyUI folder.",
+            f"  {file.relative_to(folder)} names 1 folder, looked at, too, and 1 folder that cannot be found, like "
+            f"'{base.parent / 'gone'}'.",
+            f"  used as the base, told by its shapes: {base} (hard link)",
+        ]
+        told = iclight("weights", "import", "ComfyUI", "--json").json["elsewhere"]
+        missing = [str(base.parent / "gone")]
+        assert told == [{"file": "ComfyUI/extra_model_paths.yaml", "folders": [str(base.parent)], "missing": missing}]
+        file.write_text("- a111\n")
+        answer = iclight("weights", "import", "ComfyUI")
+        assert answer.status == 2
+        assert answer.sentence.startswith(
+            "ComfyUI/extra_model_paths.yaml is not as ComfyUI has it: the whole is a list"
+        )
 
     def test_piece_by_piece(self, iclight: Command, home: Path, folder: Path) -> None:
         answer = iclight("weights", "import", FBC)

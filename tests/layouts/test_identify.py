@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,8 @@ from safetensors import safe_open
 from iclight_local.errors import WeightsError
 from iclight_local.headers import Header, TensorInfo, read_header
 from iclight_local.layouts.identify import Identified, identify, settle
-from iclight_local.layouts.purpose import Purpose, check_use, chosen_model
+from iclight_local.layouts.purpose import Purpose, check_use, chosen_model, model_by_name
+from iclight_local.layouts.refiners import unet_to_refiners
 from iclight_local.layouts.unet import unet_to_ldm
 from iclight_local.layouts.vae import conv_shape, vae_to_ldm
 
@@ -33,6 +35,10 @@ LDM = "model.diffusion_model."
 
 def ldm(unet: Tensors, prefix: str = LDM) -> Tensors:
     return {prefix + new: unet[old] for old, new in unet_to_ldm(unet).items()}
+
+
+def refiners(unet: Tensors, prefix: str = "") -> Tensors:
+    return {prefix + new: unet[old] for old, new in unet_to_refiners(unet).items()}
 
 
 LDM_VAE = {
@@ -84,6 +90,17 @@ KINDS: dict[str, tuple[Tensors, str, str]] = {
                          "the offsets or the merged UNet of IC-Light fbc (12 input channels, ldm keys) (fp16)"),
     "fbc-no-prefix": (stored(ldm(FBC, ""), "BF16"), "offsets-ldm",
                       "the offsets or the merged UNet of IC-Light fbc (12 input channels, ldm keys) (bf16)"),
+    "fc-refiners": (refiners(FC), "offsets-refiners",
+                    "the offsets or the merged UNet of IC-Light fc or fcon (8 input channels, refiners keys) (fp16)"),
+    "fbc-refiners": (refiners(FBC, "unet."), "offsets-refiners",
+                     "the offsets or the merged UNet of IC-Light fbc (12 input channels, refiners keys) (fp16)"),
+    "unet-refiners": (refiners(UNET), "unet-refiners",
+                      "a plain SD1.5 UNet alone (4 input channels, refiners keys) (fp32)"),
+    "inpainting-refiners": (refiners(widened(UNET, 9)), "inpainting", "an inpainting model (9 input channels) (fp32)"),
+    "sixteen-refiners": (refiners(widened(UNET, 16)), "unknown",
+                         "no known kind of weights (a UNet with 16 input and 4 output channels) (fp32)"),
+    "sd2-refiners": (refiners(reading(UNET, 1024)), "sd2", "an SD2 model (fp32)"),
+    "sdxl-refiners": (named("TimestepEncoder.Sum.TextTimeEmbedding.Linear_1.weight"), "sdxl", "an SDXL model (fp16)"),
     "merged-whole": (
         {**ldm(FBC), **LDM_VAE, **LDM_TEXT}, "merged-unet-ldm",
         "a merged UNet of IC-Light fbc (12 input channels, ldm keys) with a VAE and a text encoder (fp16 and fp32)"),
@@ -149,6 +166,8 @@ def test_what_is_inside() -> None:
     assert told({**BASE, "betas": TensorInfo("I64", (10,))}).dtypes == ("F32",)
     fc, fbc = told(FC), told(ldm(FBC))
     assert (fc.models, fc.ambiguous, fbc.models, fbc.ambiguous) == (("fc", "fcon"), True, ("fbc",), True)
+    probes = told(refiners(FC)).probes
+    assert len(probes) == len(fc.probes) and "Chain.GroupNorm.weight" in probes
     assert set(fc.probes) == {key for key in FC if "norm" in key and key.endswith(".weight")}
     assert len(fbc.probes) == len(fc.probes) and LDM + "out.0.weight" in fbc.probes
     whole = told({**ldm(FBC), **LDM_VAE})
@@ -169,7 +188,9 @@ def test_latents_of_other_widths() -> None:
 
 
 @pytest.mark.parametrize(
-    ("found", "merged"), [(FC, "merged-unet-diffusers"), (ldm(FC), "merged-unet-ldm")], ids=["diffusers", "ldm"]
+    ("found", "merged"),
+    [(FC, "merged-unet-diffusers"), (ldm(FC), "merged-unet-ldm"), (refiners(FC), "merged-unet-refiners")],
+    ids=["diffusers", "ldm", "refiners"],
 )
 def test_offsets_are_told_from_a_merged_unet(found: Tensors, merged: str) -> None:
     result = told(found)
@@ -201,8 +222,17 @@ def test_the_files_of_a_bundle_are_settled() -> None:
 WHOLE = ("base", "base-with-lora", "base-with-a-schedule")
 SERVES = {
     "base": {*WHOLE},
-    "iclight": {"fc", "fbc", "fc-ldm", "fbc-short-prefix", "fbc-no-prefix", "merged-whole"},
-    "unet": {*WHOLE, "base-without-vae", "unet", "unet-ldm", "no-widths"},
+    "iclight": {
+        "fc",
+        "fbc",
+        "fc-ldm",
+        "fbc-short-prefix",
+        "fbc-no-prefix",
+        "fc-refiners",
+        "fbc-refiners",
+        "merged-whole",
+    },
+    "unet": {*WHOLE, "base-without-vae", "unet", "unet-ldm", "unet-refiners", "no-widths"},
     "vae": {*WHOLE, "vae", "vae-ldm", "merged-whole", "inpainting-ldm"},
     "text_encoder": {*WHOLE, "base-without-vae", "text", "merged-whole", "inpainting-ldm"},
 }
@@ -269,3 +299,20 @@ def test_the_chosen_model() -> None:
         chosen_model(fbc, "fc")
     with pytest.raises(WeightsError, match="a VAE alone, and an IC-Light file"):
         chosen_model(told(VAE), "fc")
+
+
+@pytest.mark.parametrize(
+    ("name", "model"),
+    [
+        ("iclight_sd15_fc.safetensors", "fc"),
+        ("iclight_sd15_fcon.safetensors", "fcon"),
+        ("x_FCON.safetensors", "fcon"),
+        ("fc_and_fcon.safetensors", "fcon"),
+        ("fbc.safetensors", None),
+        ("x.safetensors", None),
+    ],
+)
+def test_the_model_that_a_name_says(name: str, model: str | None) -> None:
+    assert model_by_name(name, ("fc", "fcon")) == model
+    assert chosen_model(replace(told(FC), name=name), None) == ("fc" if model is None else model)
+    assert model_by_name(name, ("fbc",)) == ("fbc" if "fbc" in name else None)

@@ -10,8 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from iclight_local.store.bundles import Bundle
+from iclight_local.store.packing import Archive, pack
+from iclight_local.store.unpacking import Unpack, unpack
+from tests.cli.commands import BUNDLE
+
 BLOCK, RECORD = 512, 10240
 FIRST = "iclight-bundle.json"
+GOLDEN = Bundle("sd15", BUNDLE)
 
 
 @dataclass(frozen=True)
@@ -56,3 +62,13 @@ def bundle_members(folder: Path) -> list[Member]:
     """The files of a bundle, in the order of an archive."""
     names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     return [Member(name, (folder / name).read_bytes()) for name in names]
+
+
+def packed(path: Path, home: Path, bundle: Bundle = GOLDEN, **how: Any) -> Archive:
+    return pack(bundle, path, home, **{"overwrite": False, "commercial": False, "told": lambda _: None, **how})
+
+
+def unpacked(path: Path, home: Path, **how: Any) -> Path:
+    return unpack(
+        Unpack(**{"archive": path, "name": None, "home": home, "overwrite": False, **how}), lambda _: None
+    ).path

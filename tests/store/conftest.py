@@ -1,7 +1,8 @@
-"""Servers for tests of fetching."""
+"""Homes, trees, archives and servers for the tests of the store."""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,8 +13,39 @@ import pytest
 from huggingface_hub.utils import disable_progress_bars, enable_progress_bars
 
 from iclight_local.store.hub import CHUNK
+from tests.cli.commands import BUNDLE
+from tests.store.archives import Member, bundle_members
 from tests.store.hub_server import HubServer
 from tests.store.shop import Shop, closed_port
+from tests.store.weights_trees import FBC, FC, FCON, manifest_text, use_manifest
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    folder = tmp_path / "tree"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A manifest that knows the random bundle's files; the size of fcon only roughly."""
+    use_manifest(tmp_path, monkeypatch, manifest_text({"fc": FC, "fcon": FCON}, exact=False))
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> list[Member]:
+    """The members of a bundle with one model, the smallest there can be."""
+    folder = tmp_path / "small"
+    shutil.copytree(BUNDLE, folder)
+    for path in (FCON, FBC):
+        (folder / path.name).unlink()
+    return bundle_members(folder)
 
 
 @pytest.fixture(scope="session")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from email.utils import formatdate
 from types import SimpleNamespace
 
 import huggingface_hub.constants
+import huggingface_hub.utils._http
 import pytest
 
 from iclight_local.store import hub as hub_module
@@ -16,11 +18,16 @@ from tests.store.shop import DATA, LIGHT, SIZE, Shop, closed_port, offsets, refu
 from tests.store.small_manifest import Made
 
 
+def _never(seconds: float) -> None:
+    raise AssertionError(f"the library itself waits for {seconds} s")
+
+
 @pytest.fixture
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The seconds that would have been waited."""
     waited: list[float] = []
     monkeypatch.setattr(hub_module, "time", SimpleNamespace(sleep=waited.append))
+    monkeypatch.setattr(huggingface_hub.utils._http, "time", SimpleNamespace(sleep=_never))
     return waited
 
 
@@ -143,12 +150,58 @@ class TestAskedToWait:
         assert pauses == [seconds, seconds]
         assert shop.light.read_bytes() == DATA
 
-    def test_for_too_long(self, shop: Shop, pauses: list[float]) -> None:
-        shop.server.trouble(LIGHT, Trouble(status=429, headers={"Retry-After": "86400"}))
-        assert "asks to wait for 86400 s" in refused(shop, offsets())
+    @pytest.mark.parametrize("status", [408, 429])
+    @pytest.mark.parametrize("method", ["HEAD", "GET"])
+    def test_each_time_as_asked(self, shop: Shop, pauses: list[float], method: str, status: int) -> None:
+        shop.publish(offsets())
+        troubles = [Trouble(status=status, headers={"Retry-After": after}, method=method, times=1) for after in "37"]
+        shop.server.trouble(LIGHT, *troubles)
+        shop.pull(offsets())
+        assert pauses == [3, 7]
+        assert shop.light.read_bytes() == DATA
+
+    @pytest.mark.parametrize("method", ["HEAD", "GET"])
+    def test_for_too_long(self, shop: Shop, pauses: list[float], method: str) -> None:
+        shop.publish(offsets())
+        shop.server.trouble(LIGHT, Trouble(status=429, headers={"Retry-After": "86400"}, method=method))
+        sentence = refused(shop, offsets())
+        assert "asks to wait for 86400 s, and 600 s are the most for one file): run the same command again" in sentence
         assert pauses == []
 
-    def test_again_and_again(self, shop: Shop, pauses: list[float]) -> None:
-        shop.server.trouble(LIGHT, Trouble(status=429, headers={"Retry-After": "1"}))
-        assert "answered 429" in refused(shop, offsets())
+    @pytest.mark.parametrize("method", ["HEAD", "GET"])
+    def test_for_too_long_in_all(self, shop: Shop, pauses: list[float], method: str) -> None:
+        shop.publish(offsets())
+        shop.server.trouble(LIGHT, Trouble(status=429, headers={"Retry-After": "250"}, method=method))
+        assert "asks to wait for 250 s after 500 s of waiting, and 600 s are the most" in refused(shop, offsets())
+        assert pauses == [250, 250]
+
+    @pytest.mark.parametrize("method", ["HEAD", "GET"])
+    def test_again_and_again(self, shop: Shop, pauses: list[float], method: str) -> None:
+        shop.publish(offsets())
+        shop.server.trouble(LIGHT, Trouble(status=429, headers={"Retry-After": "1"}, method=method))
+        assert f"answered 429 {hub_module.TRIES} times, 3 s apart in all" in refused(shop, offsets())
         assert pauses == [1] * (hub_module.TRIES - 1)
+        asked = [seen for seen in shop.server.seen if seen.method == method and seen.status == 429]
+        assert len(asked) == hub_module.TRIES
+
+    def test_in_the_middle_of_a_file(self, shop: Shop, pauses: list[float]) -> None:
+        """What has come is kept, the tries are counted over the breaks of the line, and the next pull goes on."""
+        shop.publish(offsets())
+        later = Trouble(status=429, headers={"Retry-After": "1"}, method="GET", times=2)
+        cut = Trouble(cut_after=CHUNK, method="GET", times=1)
+        shop.server.trouble(LIGHT, cut, later, replace(cut), replace(later, times=9))
+        assert "answered 429 4 times" in refused(shop, offsets())
+        assert pauses == [1, 1, 1]
+        assert [part.read_bytes() for part in shop.parts] == [DATA[: 2 * CHUNK]]
+        shop.server.troubles.clear()
+        shop.pull(offsets())
+        assert shop.light.read_bytes() == DATA
+        assert shop.server.bodies() == [CHUNK, CHUNK, SIZE - 2 * CHUNK]
+
+    def test_a_mirror_is_waited_for_anew(self, shop: Shop, pauses: list[float]) -> None:
+        shop.publish(offsets())
+        shop.mirror.mirror(f"copy/{LIGHT}", DATA)
+        shop.server.trouble(LIGHT, Trouble(status=429, headers={"Retry-After": "1"}, method="GET"))
+        shop.mirror.trouble(LIGHT, Trouble(status=429, headers={"Retry-After": "2"}, method="GET", times=3))
+        assert shop.pull(offsets(f"{shop.mirror.url}/copy/"))[0].source == f"{shop.mirror.url}/copy/{LIGHT}"
+        assert pauses == [1, 1, 1, 2, 2, 2]

@@ -13,8 +13,7 @@ from iclight_local.errors import WeightsError
 from iclight_local.store import hashes
 from iclight_local.store.verifying import Verdict, content_fault, verify
 from tests.cli.commands import BUNDLE
-from tests.store.test_import import use_manifest
-from tests.store.weights_trees import FBC, FC, FCON, manifest_text, write_checkpoint, write_ldm_offsets
+from tests.store.weights_trees import FBC, FC, FCON, manifest_text, use_manifest, write_checkpoint, write_ldm_offsets
 
 SEGMENTER = """
 [[entry]]
@@ -39,11 +38,6 @@ size = 5
 sha256 = "486ea46224d1bb4fb680f34f7c9ad96a8f24ec88be73ea8e5a6c65260e9cb8a7"
 """
 """One whose content is ``world``."""
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Path:
-    return tmp_path / "home"
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pytest
 from safetensors.numpy import load_file, save_file
 
 from iclight_local.layouts.unet import unet_to_ldm
@@ -180,3 +181,14 @@ def _entry(name: str, kind: str, repository: str, commercial: str) -> str:
     more = 'unconfirmed = ["licence"]' if unknown else ""
     facts = {"revision": REVISION, "licence": f"licence of {name}", "commercial": commercial}
     return ENTRY.format(name=name, kind=kind, repository=repository, more=more, sources=sources, **facts)
+
+
+def use_manifest(folder: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    place = folder / "manifest"
+    place.mkdir(exist_ok=True)
+    (place / "manifest.toml").write_text(text)
+    monkeypatch.setattr("iclight_local.embedded.WEIGHTS", (place,))
+
+
+def snapshot(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}

@@ -30,14 +30,14 @@ def run(parsed: argparse.Namespace) -> int:
     """Pack, and tell how large it became."""
     settings = load_settings(given(parsed, Settings))
     bundle = find_bundle(parsed.name, settings.home)
-    with bytes_bar("packing") as told:
+    with bytes_bar("packing") as bar:
         done = pack(
             bundle,
             Path(parsed.output).expanduser(),
             settings.home,
             overwrite=parsed.overwrite,
             commercial=parsed.commercial,
-            told=told,
+            told=bar.add,
         )
     size = done.path.stat().st_size
     if parsed.json:

@@ -52,6 +52,8 @@ def run(parsed: argparse.Namespace) -> int:
         print_json(_as_json(done, command))
         return 0
     print(f"{parsed.path} is {TREE_WORDS[done.kind]}.")
+    for one in done.elsewhere:
+        print(f"  {one.description}.")
     for chosen in done.choice.used:
         print(f"  used as {_part(chosen)}, told by {chosen.told_by}: {chosen.finding.path} ({_how(chosen, done)})")
     for finding, reason in describe_left(done.findings, done.choice.left):
@@ -88,6 +90,10 @@ def _how(chosen: Chosen, done: Imported) -> str:
 def _as_json(done: Imported, command: str) -> dict[str, Any]:
     return {
         "tree": done.kind,
+        "elsewhere": [
+            {"file": str(one.file), "folders": list(map(str, one.folders)), "missing": list(map(str, one.missing))}
+            for one in done.elsewhere
+        ],
         "used": [
             {
                 "path": str(chosen.finding.path),

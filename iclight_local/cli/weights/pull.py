@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from iclight_local.cli.output import print_json
 from iclight_local.cli.parser import Parser, add_common, given
+from iclight_local.cli.weights.bar import Bar, bytes_bar
 from iclight_local.errors import Cancelled, InvalidRequest
 from iclight_local.settings import Settings, load_settings
 from iclight_local.store.bundles import DEFAULT
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 SUMMARY = "Fetch published weights, check them, and put them where they are looked for."
 FETCHES = True
 """Whether the action may reach for the network, which every other one is kept from."""
-BAR = "{desc:.30} {percentage:3.0f}% {bar} {n_fmt}/{total_fmt} {rate_fmt} {remaining}"
 
 
 def add_arguments(parser: Parser) -> None:
@@ -56,8 +54,9 @@ def run(parsed: argparse.Namespace) -> int:
     from iclight_local.store.pull import Destination, pull
 
     try:
-        with _watch() as watch:
-            pulled = pull(entries, Destination(settings.home, into, parsed.overwrite), watch)
+        with bytes_bar("looking") as bar:
+            to = Destination(settings.home, into, parsed.overwrite)
+            pulled = pull(entries, to, lambda transfer: _advance(bar, transfer))
     except KeyboardInterrupt:
         raise Cancelled("Stopped: what has come so far is kept, and the same command goes on from there.") from None
     if parsed.json:
@@ -87,24 +86,8 @@ def _require_online(settings: Settings) -> None:
         )
 
 
-@contextmanager
-def _watch() -> Iterator[Callable[[Transfer], None]]:
-    """A bar on a terminal, nothing in a pipe."""
-    if sys.stderr is None or not sys.stderr.isatty():
-        yield lambda transfer: None
-        return
-    from tqdm import tqdm
-
-    with tqdm(total=1, desc="looking", leave=False, unit="B", unit_scale=True, bar_format=BAR) as bar:
-        yield lambda transfer: _advance(bar, transfer)
-
-
-def _advance(bar: Any, transfer: Transfer) -> None:
-    if bar.total != transfer.total:  # The first call: what is here already counts as progress, not as speed.
-        bar.total, bar.initial, bar.n = transfer.total, transfer.done, transfer.done
-        bar.unpause()
-    bar.set_description_str(transfer.name.rpartition("/")[2], refresh=False)
-    bar.update(transfer.done - bar.n)
+def _advance(bar: Bar, transfer: Transfer) -> None:
+    bar.set(transfer.name.rpartition("/")[2], transfer.done, transfer.total)
 
 
 def _report(pulled: Sequence[Pulled], bundle: str) -> dict[str, Any]:

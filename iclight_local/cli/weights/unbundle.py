@@ -28,8 +28,8 @@ def run(parsed: argparse.Namespace) -> int:
     """Unpack, and tell how to use it."""
     settings = load_settings(given(parsed, Settings))
     asked = Unpack(Path(parsed.archive).expanduser(), parsed.name, settings.home, parsed.overwrite)
-    with bytes_bar("unpacking") as told:
-        done = unpack(asked, told)
+    with bytes_bar("unpacking") as bar:
+        done = unpack(asked, bar.add)
     name = done.path.name
     command = relight_hint(name, Bundle(name, done.path).models, parsed.home)
     if parsed.json:
