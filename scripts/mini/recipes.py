@@ -55,7 +55,7 @@ FULL = Work(
     base=denoiser.Recipe(steps=1000, peak=0.008, freeze_text=False),
     fc_small=denoiser.Recipe(steps=4000, peak=0.008),
     fc=denoiser.Recipe(steps=3500),
-    fbc=denoiser.Recipe(steps=1500, peak=0.004),
+    fbc=denoiser.Recipe(steps=2000, peak=0.004),
     twin=denoiser.Recipe(steps=250, peak=0.004),
     segmenter=segmenter.Recipe(),
 )
