@@ -209,9 +209,7 @@ def _patiently(url: str, patience: Patience, question: Callable[[], _Answer]) ->
 @contextmanager
 def _waits_are_heard() -> Iterator[None]:
     """Have answers that ask to wait come as an error: the library waits by itself, for as long as any server says."""
-    session: Any = get_session()
-    # Older versions of the library speak HTTP with requests, whose sessions have the same hooks by another name.
-    hooks = (session.event_hooks if hasattr(session, "event_hooks") else session.hooks)["response"]
+    hooks = get_session().event_hooks["response"]
     hooks.append(_hear)
     try:
         yield
