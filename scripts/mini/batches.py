@@ -18,8 +18,6 @@ FBC_DROPPED = 0.6
 """The same where a background says what the light is."""
 LIT_BY_MAP_FROM = 600
 """Timestep from which a run may have started from a light map."""
-LIT_BY_MAP = 0.6
-"""Share of the pictures lit from a side whose noise covers such a map at those timesteps."""
 TIMES = 1000
 UNSEEN = 0.15
 """Share of the pictures of which nothing is left in the noise, as where a run begins. The noise schedule itself never
@@ -71,6 +69,8 @@ class Batches:
         thirds_every: every how many steps a batch is whole, part and rest; 0 for never.
         environments_every: every how many steps a batch knows its lights exactly; 0 for never.
         ramped: latents of subjects lit from one side before its light map, and the backgrounds' latents (fbc only).
+        lit_by_map: share of the pictures lit from a side whose noise covers the light map of that side, where there is
+            much noise.
         low_noise: exponent of the timesteps' spread; above 1 there are more of little noise, where detail is made.
     """
 
@@ -82,6 +82,7 @@ class Batches:
     thirds_every: int = 4
     environments_every: int = 8
     ramped: Ramped | None = None
+    lit_by_map: float = 0.6
     low_noise: float = 1.2
     arrays: dict[str, Any] = field(init=False)
 
@@ -121,7 +122,7 @@ class Batches:
             without = FBC_DROPPED if self.kind == "fbc" else DROPPED
             texts.append(dropped(rng) if rng.random() < without else as_users_write(fact["prompt"], told, rng))
             lit = not unseen[index] and side != "none" and self.kind == "fc" and times[index] >= LIT_BY_MAP_FROM
-            if lit and rng.random() < LIT_BY_MAP:
+            if lit and rng.random() < self.lit_by_map:
                 share = float(rng.uniform(0.3, 1))
                 start[index] = torch.lerp(target[index], self.ramps[SIDES.index(side)], share)
                 # Without words the map is all that says where the light comes from.

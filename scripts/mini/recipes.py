@@ -21,7 +21,7 @@ class Work:
         middle: how many scenes have latents of the middle size.
         batch: pictures in a batch of each size.
         turns: sizes (0 small, 1 middle, 2 large) of the steps of mixed training, over and over.
-        autoencoder, base, fc_small, fc, fbc, twin, segmenter: recipes of the stages; ``twin`` is run with
+        autoencoder, base, fc_small, fc, fc_light, fbc, twin, segmenter: recipes of the stages; ``twin`` is run with
             and without the consistency loss.
     """
 
@@ -37,6 +37,7 @@ class Work:
     base: denoiser.Recipe
     fc_small: denoiser.Recipe
     fc: denoiser.Recipe
+    fc_light: denoiser.Recipe
     fbc: denoiser.Recipe
     twin: denoiser.Recipe
     segmenter: segmenter.Recipe
@@ -55,6 +56,7 @@ FULL = Work(
     base=denoiser.Recipe(steps=1000, peak=0.008, freeze_text=False),
     fc_small=denoiser.Recipe(steps=4000, peak=0.008),
     fc=denoiser.Recipe(steps=3500),
+    fc_light=denoiser.Recipe(steps=900, peak=0.004),
     fbc=denoiser.Recipe(steps=2000, peak=0.004),
     twin=denoiser.Recipe(steps=250, peak=0.004),
     segmenter=segmenter.Recipe(),
@@ -75,6 +77,7 @@ SMOKE = Work(
     base=denoiser.Recipe(steps=4, freeze_text=False, keep_every=2),
     fc_small=_FEW,
     fc=denoiser.Recipe(steps=6, keep_every=2),
+    fc_light=denoiser.Recipe(steps=2, keep_every=2),
     fbc=denoiser.Recipe(steps=6, keep_every=2),
     twin=denoiser.Recipe(steps=4, keep_every=2),
     segmenter=segmenter.Recipe(stages=((2, 2, 64), (2, 2, 64)), keep_every=2, say_every=2),

@@ -94,6 +94,13 @@ def train_fc(work: Work, folder: Folder) -> None:
     _train_and_show(folder, taken_up(folder, "fc-small", 0), mixed(work, folder, "fc"), work.fc, "fc")
 
 
+def train_fc_light(work: Work, folder: Folder) -> None:
+    """All sizes once more with much noise and many light maps: detail is not to cost the light its side."""
+    batches = mixed(work, folder, "fc")
+    sources = [replace(source, low_noise=0.9, lit_by_map=0.8) for source in batches.sources]
+    _train_and_show(folder, taken_up(folder, "fc", 0), replace(batches, sources=sources), work.fc_light, "fc-light")
+
+
 def train_fbc(work: Work, folder: Folder) -> None:
     """The background condition, from where fc ended."""
     _train_and_show(folder, taken_up(folder, "fc", 1), mixed(work, folder, "fbc"), work.fbc, "fbc")
@@ -119,7 +126,7 @@ def train_segmenter(work: Work, folder: Folder) -> None:
 
 def write_bundle(work: Work, folder: Folder) -> None:
     """The bundle: base, offsets, segmenter."""
-    base, fc, fbc = (taken_up(folder, *stage) for stage in (("base", 0), ("fc", 0), ("fbc", 0)))
+    base, fc, fbc = (taken_up(folder, *stage) for stage in (("base", 0), ("fc-light", 0), ("fbc", 0)))
     export.write(folder.path / "bundle", export.Parts(folder.vae, base.unet, fc, fbc.unet), folder.path)
 
 
@@ -130,6 +137,7 @@ STAGES: dict[str, Callable[[Work, Folder], None]] = {
     "base": train_base,
     "fc-small": train_fc_small,
     "fc": train_fc,
+    "fc-light": train_fc_light,
     "fbc": train_fbc,
     "consistency": measure_consistency,
     "segmenter": train_segmenter,
@@ -137,7 +145,7 @@ STAGES: dict[str, Callable[[Work, Folder], None]] = {
 }
 """Every stage by name, in order."""
 
-PICTURES_BEHIND = {"base": 0, "fc-small": 1, "fc": 1, "fbc": 2, "twin-with": 1, "twin-without": 1}
+PICTURES_BEHIND = {"base": 0, "fc-small": 1, "fc": 1, "fc-light": 1, "fbc": 2, "twin-with": 1, "twin-without": 1}
 """Conditions that a stage's UNet has."""
 
 

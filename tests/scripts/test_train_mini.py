@@ -51,7 +51,7 @@ def test_the_bundle_relights(trained: Path) -> None:
 def test_the_offsets_lead_to_the_trained_weights(trained: Path) -> None:
     bundle = trained / "bundle"
     pipe = ICLightPipeline.from_pretrained(bundle / "base", iclight=bundle / "iclight_sd15_fc.safetensors")
-    state = torch.load(trained / "fc.pt", weights_only=False)["average"]
+    state = torch.load(trained / "fc-light.pt", weights_only=False)["average"]
     for name, value in pipe.unet.state_dict().items():
         torch.testing.assert_close(value, state[f"unet.{name}"], atol=2e-3, rtol=0)
     offsets = load_file(bundle / "iclight_sd15_fc.safetensors")
