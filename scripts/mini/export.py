@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,7 @@ def write(bundle: Path, parts: Parts, training: Path) -> None:
     offsets = {name: offsets_of(unet, trained) for name, trained in (("fc", parts.fc.unet), ("fbc", parts.fbc))}
     unet.save_pretrained(base / "unet")
     parts.vae.half().save_pretrained(base / "vae")
+    _forget_origin(base / "vae" / "config.json")
     parts.fc.text_model.half().save_pretrained(base / "text_encoder")
     shutil.copytree(training / "tokenizer", base / "tokenizer")
     default_scheduler("v_prediction").save_pretrained(base / "scheduler")
@@ -55,6 +57,13 @@ def write(bundle: Path, parts: Parts, training: Path) -> None:
         save_file(tensors, bundle / f"iclight_sd15_{name}.safetensors")
     if (training / "segmenter.onnx").exists():
         shutil.copy(training / "segmenter.onnx", bundle / "segmenter.onnx")
+
+
+def _forget_origin(config: Path) -> None:
+    """Take out the folder that a module was loaded from: it tells of this machine, not of the module."""
+    values = json.loads(config.read_text())
+    values.pop("_name_or_path", None)
+    config.write_text(json.dumps(values, indent=2) + "\n")
 
 
 def offsets_of(base: UNet2DConditionModel, trained: UNet2DConditionModel) -> dict[str, torch.Tensor]:

@@ -59,6 +59,12 @@ def test_the_offsets_lead_to_the_trained_weights(trained: Path) -> None:
     assert {value.dtype for value in offsets.values()} == {torch.float16}
 
 
+def test_the_bundle_says_nothing_of_the_machine(trained: Path) -> None:
+    configs = list((trained / "bundle").rglob("*.json"))
+    assert len(configs) > 5
+    assert not [path for path in configs if str(trained) in path.read_text() or "_name_or_path" in path.read_text()]
+
+
 def test_every_stage_is_resumed_and_not_repeated(trained: Path) -> None:
     kept = {path: path.stat().st_mtime_ns for path in trained.glob("*.pt")}
     lines = (trained / "fc.csv").read_text()
