@@ -90,12 +90,11 @@ def test_warm_words_make_the_subject_warmer(word: str) -> None:
     assert sum(further > 0 for further in moved(word)) >= len(SEEDS) - 1
 
 
-@pytest.mark.xfail(strict=True, reason="the text model has not learned colours: see the model card")
 def test_cool_words_make_the_subject_cooler() -> None:
     assert sum(further < 0 for further in moved("cool light")) >= len(SEEDS) - 1
 
 
-@pytest.mark.xfail(strict=True, reason="fbc hardly takes up the background's light: see the model card")
+@pytest.mark.xfail(strict=True, reason="fbc takes up a part of the background's light: see the model card")
 def test_the_subject_takes_up_the_background_light() -> None:
     cases = scenes()
     made = [relit((case,), "fbc", background=case.background, cfg=2.0)[0] for case in cases]
