@@ -13,6 +13,8 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from iclight_local import ICLightError, RelightRequest, open_engine
+from iclight_local.engines.base import Engine
+from iclight_local.imaging.write import check_writable
 
 SIDES = ("left", "right", "top", "bottom")
 GAP, HEAD = 6, 26
@@ -30,7 +32,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args(arguments)
     try:
-        rows = [_row(path, options) for path in options.pictures]
+        check_writable(options.out, overwrite=True)
+        engine = open_engine(weights=options.weights)
+        rows = [_row(engine, path, options) for path in options.pictures]
     except ICLightError as error:
         print(error, file=sys.stderr)
         return 1
@@ -38,8 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _row(path: Path, options: argparse.Namespace) -> list[Image.Image]:
-    engine = open_engine(weights=options.weights)
+def _row(engine: Engine, path: Path, options: argparse.Namespace) -> list[Image.Image]:
     size = {"width": options.width, "height": options.height}
     row = []
     for side in SIDES:

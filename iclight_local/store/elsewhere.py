@@ -114,7 +114,7 @@ def _text(file: Path, what: str, value: Any) -> str:
 
 def _expanded(base: str) -> Path:
     path = Path(os.path.expandvars(base.strip()))
-    with contextlib.suppress(RuntimeError):  # Nobody here has that name.
+    with contextlib.suppress(RuntimeError, ValueError):  # Nobody here has that name, or can have it.
         return path.expanduser()
     return path
 

@@ -225,14 +225,15 @@ def _hear(response: Any, **_: Any) -> None:
 def _asked_pause(headers: Mapping[str, str]) -> int:
     """Seconds, from ``Retry-After`` in both of its forms, or from the hub's ``RateLimit``."""
     asked = headers.get("Retry-After", "").strip()
-    if asked.isdecimal():
+    # No more than nine digits: Python refuses to read a number of thousands.
+    if re.fullmatch(r"\d{1,9}", asked):
         return int(asked)
-    reset = re.search(r";\s*t\s*=\s*(\d+)", headers.get("RateLimit", ""))
+    reset = re.search(r";\s*t\s*=\s*(\d{1,9})\b", headers.get("RateLimit", ""))
     if reset is not None:
         return int(reset.group(1))
     try:
         until = parsedate_to_datetime(asked)
-    except ValueError:
+    except (ValueError, OverflowError):
         return PAUSE_S
     # A date in words of an unknown zone counts as UTC.
     seconds = (until.replace(tzinfo=until.tzinfo or UTC) - datetime.now(UTC)).total_seconds()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -131,7 +132,11 @@ def true_terms(prompt: str, side: str, environment: Sequence[Sequence[float]]) -
     warmth = float(np.log((red + 1e-6) / (blue + 1e-6)))
     colour = ("warm",) if warmth > WARM else ("cool",) if warmth < COOL else ()
     sides = () if side == "none" else (side,)
-    return tuple(dict.fromkeys((*terms_in(prompt), *sides, *colour)))
+    return tuple(dict.fromkeys((*_said(prompt), *sides, *colour)))
+
+
+_said = cache(terms_in)
+"""A prompt is drawn many times, and looking for a hundred phrases in it takes a while."""
 
 
 def dropped(rng: np.random.Generator) -> str:

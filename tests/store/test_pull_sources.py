@@ -139,6 +139,8 @@ class TestAskedToWait:
             ({"Retry-After": "7"}, 7),
             ({"RateLimit": '"resolvers";r=0;t=42'}, 42),
             ({}, hub_module.PAUSE_S),
+            ({"Retry-After": "9" * 5000}, hub_module.PAUSE_S),
+            ({"RateLimit": "x;t=" + "9" * 5000}, hub_module.PAUSE_S),
             ({"Retry-After": "soon"}, hub_module.PAUSE_S),
             ({"Retry-After": formatdate(0, usegmt=True)}, 0),
         ],
