@@ -9,7 +9,7 @@ from typing import Any, get_origin
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from iclight_local.request import constraint, expectation, kind
+from iclight_local.sentences import constraint, expectation, kind
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def knob_fields(model: type[BaseModel]) -> Iterator[KnobField]:
         plain, choices = kind(field)
         yield KnobField(
             name=name,
-            flag="--" + name.replace("_", "-"),
+            flag=option_of(name),
             type=plain,
             choices=choices,
             default=_default(field.default, field.json_schema_extra),
@@ -59,6 +59,11 @@ def knob_fields(model: type[BaseModel]) -> Iterator[KnobField]:
             required=field.is_required(),
             many=get_origin(field.annotation) is tuple,
         )
+
+
+def option_of(name: str) -> str:
+    """The command line option of a parameter: ``--light-source`` of ``light_source``."""
+    return "--" + name.replace("_", "-")
 
 
 def markdown_table(fields: Iterable[KnobField]) -> str:

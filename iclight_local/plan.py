@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from iclight_local.errors import InvalidRequest
+from iclight_local.light import Light, parse_lights
 from iclight_local.request import (
+    Finish,
     Knobs,
     LightSource,
     ModelName,
@@ -21,6 +23,7 @@ from iclight_local.request import (
     check_combination,
     resolve_model,
 )
+from iclight_local.sentences import constraint
 
 RANDOM_SEED_BITS = 32
 """Random seeds stay short enough to be read out and typed again."""
@@ -58,6 +61,7 @@ class RelightPlan:
         prompt, negative_prompt: the texts as encoded.
         cfg: guidance scale; guidance runs only where it is above 1.
         light_source: the ramp that is drawn, or ``none``.
+        lights: the lights whose map is drawn; empty where a word, a picture or the prompt alone says the light.
         background_flip: whether the background picture is mirrored.
         lowres, highres: the two passes.
         number_of_images: images per foreground.
@@ -70,6 +74,7 @@ class RelightPlan:
     negative_prompt: str
     cfg: float
     light_source: LightSource
+    lights: tuple[Light, ...]
     background_flip: bool
     lowres: PassPlan
     highres: PassPlan
@@ -88,24 +93,31 @@ class RelightPlan:
         return self.lowres.steps + self.highres.steps
 
 
-def make_plan(knobs: Knobs, *, has_background: bool) -> RelightPlan:
+def make_plan(knobs: Knobs, *, has_background: bool, has_map: bool = False) -> RelightPlan:
     """Resolve what was asked into what will be done; a random seed is drawn here if none was given.
+
+    Args:
+        knobs: what was asked.
+        has_background: whether a background picture lights the subject (fbc).
+        has_map: whether a picture says the light, in place of ``light_source`` and ``light``.
 
     Raises:
         InvalidRequest: the knobs contradict each other.
     """
-    check_combination(knobs, has_background=has_background)
+    check_combination(knobs, has_background=has_background, has_map=has_map)
     model = resolve_model(knobs, has_background=has_background)
     steps = int(knobs.for_model("steps", model))
-    starts_from_ramp = model != "fbc" and knobs.light_source != "none"
+    lights = () if knobs.light is None else parse_lights(knobs.light)
+    starts_from_map = model != "fbc" and (has_map or bool(lights) or knobs.light_source != "none")
     return RelightPlan(
         model=model,
         prompt=f"{knobs.prompt}, {knobs.appended_prompt}",
         negative_prompt=knobs.negative_prompt,
         cfg=float(knobs.for_model("cfg", model)),
         light_source=knobs.light_source,
+        lights=lights,
         background_flip=knobs.background_flip,
-        lowres=_pass(knobs.width, knobs.height, steps, knobs.lowres_denoise if starts_from_ramp else None),
+        lowres=_pass(knobs.width, knobs.height, steps, knobs.lowres_denoise if starts_from_map else None),
         highres=_pass(
             highres_size(knobs.width, knobs.highres_scale),
             highres_size(knobs.height, knobs.highres_scale),
@@ -118,8 +130,16 @@ def make_plan(knobs: Knobs, *, has_background: bool) -> RelightPlan:
     )
 
 
-SET_BY_NORMALS = ("background_image", "background_flip", "light_source", "model", "number_of_images")
-"""Parameters that the four runs of a normal map set themselves."""
+def plan_of(request: RelightRequest) -> RelightPlan:
+    """The plan of a whole request; see :func:`make_plan`."""
+    return make_plan(request, has_background=request.has_background, has_map=request.has_map)
+
+
+SET_BY_NORMALS = (
+    *("background_image", "background_flip", "light_source", "light", "light_map", "light_reference"),
+    *("model", "number_of_images", *(name for name in Finish.model_fields if name not in Knobs.model_fields)),
+)
+"""Parameters that the four runs of a normal map set themselves, or that have no meaning for one."""
 
 
 def make_normals_plan(request: RelightRequest) -> RelightPlan:
@@ -140,7 +160,8 @@ def executed_knobs(knobs: Knobs, plan: RelightPlan) -> dict[str, Any]:
     """Every knob with the value that was used, those left to their defaults included: what a replay needs."""
     values: dict[str, Any] = {name: getattr(knobs, name) for name in OutputOptions.model_fields if hasattr(knobs, name)}
     steps = int(knobs.for_model("steps", plan.model))
-    return {**values, "model": plan.model, "steps": steps, "cfg": plan.cfg, "seed": plan.seed}
+    values |= {"model": plan.model, "steps": steps, "cfg": plan.cfg, "seed": plan.seed}
+    return values | ({"keep": knobs.kept, "background_mode": knobs.behind} if isinstance(knobs, Finish) else {})
 
 
 def random_seed() -> int:
@@ -151,6 +172,31 @@ def random_seed() -> int:
 def highres_size(lowres: int, scale: float) -> int:
     """Pixels of the highres pass: ``round(lowres * scale / 64) * 64``, as in the original demos."""
     return round(lowres * scale / 64) * 64
+
+
+FRAME_MULTIPLE = 64
+"""Sizes of a pass are multiples of this many pixels."""
+
+
+def framed_size(picture: tuple[int, int], budget: tuple[int, int]) -> tuple[int, int]:
+    """The lowres size for a whole picture: its shape, with as many pixels as ``budget``, within the knobs' ranges.
+
+    Args:
+        picture: width and height of the picture in pixels.
+        budget: width and height whose product is the number of pixels that is wanted.
+
+    Returns:
+        Width and height, multiples of 64; a very long picture's frame is less long than the picture.
+    """
+    low, high = (int(constraint(Knobs.model_fields["width"], name)) for name in ("ge", "le"))
+    # Very thin pictures: shapes beyond 4 to 1 are letterboxed further.
+    shape = min(max(picture[0] / picture[1], 1 / 4), 4.0)
+    area = budget[0] * budget[1]
+    width, height = (area * shape) ** 0.5, (area / shape) ** 0.5
+    shrink = min(1.0, high / max(width, height))
+    sides = (round(side * shrink / FRAME_MULTIPLE) * FRAME_MULTIPLE for side in (width, height))
+    wide, tall = (min(max(side, low), high) for side in sides)
+    return wide, tall
 
 
 def _pass(width: int, height: int, steps: int, denoise: float | None) -> PassPlan:

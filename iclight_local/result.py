@@ -39,16 +39,19 @@ class RelightResult:
     """The relit pictures of one request, and how they came about.
 
     Attributes:
-        images: RGB, ``number_of_images`` of them.
+        images: RGB, or RGBA where the result knows transparency; ``number_of_images`` of them.
         seed: the seed that was used; one generator serves all images.
         record: the executed request, the seed, the hashes of the inputs and the weights, the engine and
             the versions, as plain JSON values.
         engine: name of the engine that made it.
-        timings: seconds by stage (``decode``, ``segment``, ``load``, ``lowres``, ``highres``, ``hash``);
+        timings: seconds by stage (``decode``, ``segment``, ``load``, ``lowres``, ``highres``,
+            ``finish``, ``hash``);
             stages that did not run are left out.
         peak_memory: bytes; on CUDA of the device during the run, else of this process so far.
         warnings: one sentence each.
         exif: the subject's EXIF that stays true for the result.
+        measures: how each image compares with the picture it was made from, as plain JSON values (see
+            :class:`iclight_local.imaging.measure.Measures`); empty where it was not measured.
     """
 
     images: list[PIL.Image.Image]
@@ -59,10 +62,12 @@ class RelightResult:
     peak_memory: int = 0
     warnings: tuple[str, ...] = ()
     exif: bytes | None = None
+    measures: tuple[Mapping[str, Any], ...] = ()
 
     def record_of(self, index: int) -> dict[str, Any]:
-        """The record of one of the images."""
-        return {**self.record, "image": index}
+        """The record of one of the images, its measures included."""
+        measured = {"measures": dict(self.measures[index])} if self.measures else {}
+        return {**self.record, "image": index, **measured}
 
 
 @dataclass(frozen=True)

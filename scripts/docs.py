@@ -18,8 +18,9 @@ from iclight_local.cli import COMMANDS, command_summary
 from iclight_local.errors import ICLightError
 from iclight_local.fields import knob_fields, markdown_table
 from iclight_local.pipelines.memory import DEFAULT_WORK, GIB, SD15, choose_measures
-from iclight_local.request import RelightRequest, kind
+from iclight_local.request import RelightRequest
 from iclight_local.segmenters.catalogue import DEFAULT, NAMED
+from iclight_local.sentences import kind
 from iclight_local.settings import PREFIX, Settings
 
 ROOT = Path(__file__).parent.parent

@@ -10,14 +10,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from PIL import Image, ImageDraw, ImageFont, ImageOps
+from PIL import Image, ImageOps
 
 from iclight_local import ICLightError, RelightRequest, open_engine
 from iclight_local.engines.base import Engine
+from iclight_local.imaging.sheet import sheet
 from iclight_local.imaging.write import check_writable
 
 SIDES = ("left", "right", "top", "bottom")
-GAP, HEAD = 6, 26
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -53,20 +53,6 @@ def _row(engine: Engine, path: Path, options: argparse.Namespace) -> list[Image.
         row.append(result.images[0])
         print(f"  {path.name}, light from {side}: {sum(result.timings.values()):.1f} s", flush=True)
     return [ImageOps.fit(Image.open(path).convert("RGB"), row[0].size, Image.Resampling.LANCZOS), *row]
-
-
-def sheet(rows: Sequence[Sequence[Image.Image]], titles: Sequence[str]) -> Image.Image:
-    """Rows of pictures of one size under a line of titles."""
-    width, height = rows[0][0].size
-    page = Image.new("RGB", (GAP + len(titles) * (width + GAP), HEAD + len(rows) * (height + GAP)), "white")
-    draw = ImageDraw.Draw(page)
-    font = ImageFont.load_default(15)
-    for column, title in enumerate(titles):
-        left = GAP + column * (width + GAP)
-        draw.text((left, 4), title, fill="black", font=font)
-        for line, row in enumerate(rows):
-            page.paste(row[column], (left, HEAD + line * (height + GAP)))
-    return page
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from PIL import Image
 
-from iclight_local.plan import executed_knobs, make_plan
+from iclight_local.plan import executed_knobs, plan_of
 from iclight_local.request import RelightRequest
 from iclight_local.result import SIDES, NormalsResult, Progress, ProgressCallback, RelightResult
 
@@ -35,7 +35,7 @@ class FakeEngine:
     def relight(self, request: RelightRequest, *, progress: ProgressCallback | None = None) -> RelightResult:
         """Pictures of 24 x 16 pixels of noise, drawn from seed and index."""
         self.requests.append(request)
-        plan = make_plan(request, has_background=request.has_background)
+        plan = plan_of(request)
         for stage, step in (("load", 0), ("lowres", 0), ("lowres", 1), ("highres", 2)):
             if progress is not None:
                 progress(Progress(stage, step, 2))

@@ -11,11 +11,11 @@ FIELDS = {field.name: field for field in knob_fields(RelightRequest)}
 def test_every_parameter_once_pictures_first() -> None:
     names = [field.name for field in knob_fields(RelightRequest)]
     assert sorted(names) == sorted(RelightRequest.model_fields)
-    pictures = {"subject_image", "background_image", "matte"}
-    assert set(names[:3]) == pictures
+    pictures = {"subject_image", "background_image", "matte", "light_map", "light_reference"}
+    assert set(names[:5]) == pictures
     assert names[0] == "subject_image"
     declared = [name for name in RelightRequest.model_fields if name not in pictures]
-    assert names[3:] == declared
+    assert names[5:] == declared
     assert [field.name for field in knob_fields(Knobs)] == list(Knobs.model_fields)
 
 
@@ -62,7 +62,18 @@ def test_defaults_in_words() -> None:
         "prompt": "empty",
         "appended_prompt": "best quality",
         "negative_prompt": "lowres, bad anatomy, bad hands, cropped, worst quality",
+        "light_map": "none",
+        "light_reference": "none",
         "light_source": "none",
+        "light": "none",
+        "fit": "crop",
+        "keep": "none, or detail with fit input",
+        "light_strength": "1",
+        "background_mode": "generate, or keep with fit input",
+        "background_strength": "0",
+        "background_colour": "#ffffff",
+        "contact_shadow": "off",
+        "exposure": "as it comes",
         "model": "fc, or fbc with a background",
         "width": "512",
         "height": "640",

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from iclight_local.errors import InvalidRequest
-from iclight_local.plan import PassPlan, RelightPlan, highres_size, make_plan, random_seed
+from iclight_local.plan import PassPlan, RelightPlan, framed_size, highres_size, make_plan, random_seed
 from iclight_local.request import Knobs
 
 
@@ -31,6 +31,32 @@ def test_a_light_source_makes_the_lowres_pass_start_from_a_ramp() -> None:
     assert made.lowres == PassPlan(512, 640, 28, 3, from_image=True)
     assert made.steps == 50
     assert made.prompt == "sea, best quality"
+
+
+def test_a_light_in_words_or_as_a_picture_is_a_start_too() -> None:
+    assert plan(light="left").lowres == plan(light_source="left").lowres
+    assert plan(light="back 3200K").lights[0].word == "back"
+    drawn = make_plan(Knobs(), has_background=False, has_map=True)
+    assert drawn.lowres == plan(light_source="left").lowres
+    assert make_plan(Knobs(model="fbc"), has_background=False, has_map=True).lowres.from_image is False
+
+
+@pytest.mark.parametrize(
+    ("picture", "size"),
+    [
+        ((6000, 4000), (704, 448)),
+        ((4000, 6000), (448, 704)),
+        ((512, 640), (512, 640)),
+        ((3500, 3500), (576, 576)),
+        ((1, 4000), (256, 1024)),
+        ((8000, 1), (1024, 256)),
+        ((64, 64), (576, 576)),
+    ],
+)
+def test_a_whole_picture_gets_a_frame_of_its_shape(picture: tuple[int, int], size: tuple[int, int]) -> None:
+    found = framed_size(picture, (512, 640))
+    assert found == size
+    Knobs(width=found[0], height=found[1])
 
 
 def test_a_background_is_no_initial_latent() -> None:

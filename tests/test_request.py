@@ -10,16 +10,9 @@ import pytest
 from pydantic import ValidationError
 
 from iclight_local.errors import InvalidRequest
-from iclight_local.request import (
-    MAX_SEED,
-    Knobs,
-    RelightRequest,
-    by_model,
-    check_combination,
-    expectation,
-    kind,
-    resolve_model,
-)
+from iclight_local.light import describe, parse_lights
+from iclight_local.request import Knobs, RelightRequest, by_model, check_combination, resolve_model
+from iclight_local.sentences import MAX_SEED, expectation, kind
 
 
 def test_defaults_are_the_originals() -> None:
@@ -70,6 +63,13 @@ def test_defaults_by_model(model: Any, steps: int, cfg: float) -> None:
         ({"prompt": 3}, "prompt is 3, but must be text."),
         ({"light_source": "up"}, "light_source is up, but must be one of none, left, right, top, bottom, ambient."),
         ({"model": "sdxl"}, "model is sdxl, but must be one of fc, fcon, fbc."),
+        ({"fit": "stretch"}, "fit is stretch, but must be one of crop, pad, input."),
+        ({"keep": "face"}, "keep is face, but must be one of none, detail, colour, all."),
+        ({"background_mode": "blur"},
+         "background_mode is blur, but must be one of generate, keep, image, colour, transparent."),
+        ({"background_colour": "red"}, "background_colour is red, but must be a colour like #ff8800."),
+        ({"light_strength": 1.5}, "light_strength is 1.5, but must be a number from 0 to 1."),
+        ({"exposure": 0}, "exposure is 0, but must be a number from 0.01 to 0.9."),
         ({"noise_device": "gpu"}, "noise_device is gpu, but must be one of cpu, device."),
         ({"background_flip": "perhaps"}, "background_flip is perhaps, but must be true or false."),
         ({"output_format": "gif"}, "output_format is gif, but must be one of png, jpeg, webp."),
@@ -86,6 +86,35 @@ def test_a_wrong_value_is_one_sentence(wrong: dict[str, Any], sentence: str) -> 
         RelightRequest(subject_image="a.png", **wrong)
     assert str(caught.value) == sentence
     assert caught.value.exit_status == 2
+
+
+def test_the_defaults_of_what_is_kept_follow_the_fit() -> None:
+    kept = {fit: RelightRequest(subject_image="a.png", fit=fit) for fit in ("crop", "pad", "input")}
+    assert {fit: (each.kept, each.behind) for fit, each in kept.items()} == {
+        "crop": ("none", "generate"),
+        "pad": ("none", "generate"),
+        "input": ("detail", "keep"),
+    }
+    asked = RelightRequest(subject_image="a.png", fit="input", keep="none", background_mode="generate")
+    assert (asked.kept, asked.behind) == ("none", "generate")
+
+
+def test_a_light_is_text_or_lights() -> None:
+    lights = parse_lights("left #ff0000 + right 0.5")
+    assert Knobs(light=lights).light == describe(lights)
+    assert Knobs(light=lights[0]).light == describe(lights[:1])
+    assert Knobs(light="Top-Left 3200K").light == "Top-Left 3200K"
+    with pytest.raises(InvalidRequest):
+        Knobs(light="lefft")
+
+
+def test_a_background_that_only_stands_behind_lights_nothing() -> None:
+    picture = {"subject_image": "a.png", "background_image": "b.png"}
+    assert RelightRequest(**picture).has_background
+    assert RelightRequest(**picture, background_mode="image").has_background
+    assert not RelightRequest(**picture, background_mode="image", model="fc").has_background
+    with pytest.raises(InvalidRequest, match="which takes none"):
+        RelightRequest(**picture, model="fc")
 
 
 def test_an_unknown_name_lists_the_names() -> None:

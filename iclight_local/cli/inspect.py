@@ -9,9 +9,11 @@ from typing import Any
 
 from iclight_local.cli.output import print_json
 from iclight_local.cli.parser import Parser
+from iclight_local.engines.record import PICTURES
+from iclight_local.fields import option_of
 from iclight_local.imaging.metadata import read_record
 from iclight_local.plan import SET_BY_NORMALS
-from iclight_local.request import Knobs, OutputOptions
+from iclight_local.request import BY_FIT, Finish, OutputOptions
 from iclight_local.segmenters.catalogue import DEFAULT as DEFAULT_SEGMENTER
 from iclight_local.store.bundles import DEFAULT as DEFAULT_BUNDLE
 
@@ -39,22 +41,25 @@ def run(parsed: argparse.Namespace) -> int:
 def replay_command(record: dict[str, Any]) -> str:
     """The command line that makes the picture again from its subject.
 
-    BACKGROUND and MATTE stand for pictures whose names the record does not keep; of weights, LoRAs and a
+    BACKGROUND, MATTE and the like stand for pictures whose names the record does not keep; of weights, LoRAs and a
     segmenter of one's own it knows the names alone, not the folders.
     """
     knobs, subject = _table(record, "request"), _table(record, "subject")
     normals = record.get("kind") == "normals"
     name = str(subject.get("name", "PICTURE"))
     words = ["iclight", "normals" if normals else "relight", name if Path(name).suffix else "PICTURE"]
-    if "background" in record:
-        words += ["--background-image", "BACKGROUND"]
+    for key, knob in PICTURES.items():
+        if key in record:
+            words += [option_of(knob), key.upper()]
     if subject.get("matte") == "given":
         words += ["--matte", "MATTE"]
-    for name in Knobs.model_fields:
+    fit = knobs.get("fit")
+    implied = dict(zip(("keep", "background_mode"), BY_FIT[fit], strict=True)) if fit in BY_FIT else {}
+    for name, field in Finish.model_fields.items():
         value = knobs.get(name)
-        if value is None or value == Knobs.model_fields[name].default or (normals and name in SET_BY_NORMALS):
+        if value in (None, field.default, implied.get(name)) or (normals and name in SET_BY_NORMALS):
             continue
-        flag, text = "--" + name.replace("_", "-"), str(value)
+        flag, text = option_of(name), str(value)
         # What begins with a dash would be taken for an option.
         words += [flag] if value is True else [f"{flag}={text}"] if text.startswith("-") else [flag, text]
     bundle = _table(record, "weights").get("bundle", DEFAULT_BUNDLE)
@@ -88,7 +93,7 @@ def _lines(record: dict[str, Any]) -> list[str]:
         if not isinstance(value, dict):
             lines.append(_printable(f"{key}: {value}"))
             continue
-        hidden = OutputOptions.model_fields.keys() - Knobs.model_fields.keys()
+        hidden = OutputOptions.model_fields.keys() - Finish.model_fields.keys()
         lines.append(_printable(f"{key}:"))
         lines += [_printable(f"  {name}: {part}") for name, part in _flat(value) if name not in hidden]
     return lines

@@ -6,7 +6,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -42,9 +42,14 @@ def output_of(parsed: argparse.Namespace, options: OutputOptions, suffix: str) -
         named = len(parsed.subject_image) < MAX_NAME and parsed.subject_image[:5].lower() != "data:"
         stem = Path(parsed.subject_image).stem if named else "picture"
         return Path(f"{stem}-{suffix}.{output_format}"), output_format
-    path = Path(parsed.output).expanduser()
-    if parsed.output.endswith(("/", os.sep)) or not path.name or path.is_dir():
-        raise InvalidRequest(f"The output {parsed.output or 'that is empty'} is a folder: name a file, like out.png.")
+    return output_at(parsed.output, options)
+
+
+def output_at(output: str, options: OutputOptions) -> tuple[Path, str]:
+    """A named output and its format; raises as :func:`output_of` does."""
+    path = Path(output).expanduser()
+    if output.endswith(("/", os.sep)) or not path.name or path.is_dir():
+        raise InvalidRequest(f"The output {output or 'that is empty'} is a folder: name a file, like out.png.")
     return path, format_for(path, options.output_format)
 
 
@@ -55,7 +60,7 @@ def write_results(files: Mapping[Path, Image.Image], result: RelightResult, opti
         files: the pictures by their names, in the order of their numbers.
         result: whose record and EXIF go into them.
         options: the quality.
-        **how: ``output_format``, ``overwrite``.
+        **how: ``output_format``, ``overwrite``, and ``first``, the number of the first picture where that is not 0.
     """
     exif = result.exif
     try:
@@ -72,7 +77,7 @@ def write_results(files: Mapping[Path, Image.Image], result: RelightResult, opti
             record=result.record_of(index),
             exif=exif,
         )
-        for index, (path, picture) in enumerate(files.items())
+        for index, (path, picture) in enumerate(files.items(), how.get("first", 0))
     }
     write_all(encoded, overwrite=how["overwrite"])
 
@@ -81,10 +86,16 @@ def check_outputs(paths: list[Path], request: RelightRequest, output_format: str
     """Check before the expensive work that the results can be written and that their record has room.
 
     Raises:
-        InvalidRequest: a name is taken or cannot be written, or the prompts are too long for a JPEG.
+        InvalidRequest: a name is taken or cannot be written, the format knows no transparency and it was asked for, or
+            the prompts are too long for a JPEG.
     """
     for path in paths:
         check_writable(path, overwrite=overwrite)
+    if request.behind == "transparent" and output_format == "jpeg":
+        raise InvalidRequest(
+            "background_mode transparent needs a format that knows transparency, and the output is a jpeg: "
+            "name it .png or .webp."
+        )
     texts = {name: getattr(request, name) for name in ("prompt", "appended_prompt", "negative_prompt")}
     check_record(output_format, {**texts, "the rest": "." * REST_OF_RECORD})
 
@@ -94,10 +105,15 @@ def print_json(value: Mapping[str, Any]) -> None:
     print(json.dumps(value, indent=1))
 
 
+def show_warnings(warnings: Iterable[str]) -> None:
+    """Print warnings to the error stream."""
+    for warning in warnings:
+        _tell(f"iclight: warning: {warning}")
+
+
 def show_result(paths: list[Path], result: RelightResult, *, as_json: bool) -> None:
     """Tell where the results lie, with seed and times; warnings go to the error stream."""
-    for warning in result.warnings:
-        _tell(f"iclight: warning: {warning}")
+    show_warnings(result.warnings)
     timings = {stage: round(seconds, 3) for stage, seconds in result.timings.items()}
     if as_json:
         print_json(
@@ -108,6 +124,7 @@ def show_result(paths: list[Path], result: RelightResult, *, as_json: bool) -> N
                 "timings": timings,
                 "peak_memory": result.peak_memory,
                 "warnings": list(result.warnings),
+                "measures": [dict(each) for each in result.measures],
                 "record": dict(result.record),
             }
         )

@@ -7,7 +7,7 @@ import argparse
 from iclight_local.cli.output import check_outputs, numbered, output_of, progress_bar, show_result, write_results
 from iclight_local.cli.parser import Parser, add_common, add_fields, given
 from iclight_local.cli.preview import add_preview, preview_path, settings_with_preview, with_preview
-from iclight_local.plan import make_plan
+from iclight_local.plan import plan_of
 from iclight_local.request import RelightRequest
 from iclight_local.settings import load_settings
 
@@ -46,7 +46,7 @@ def run(parsed: argparse.Namespace) -> int:
     settings = load_settings(settings_with_preview(parsed))
     from iclight_local.assemble import engine_from
 
-    engine = engine_from(settings, [make_plan(request, has_background=request.has_background).model])
+    engine = engine_from(settings, [plan_of(request).model])
     with progress_bar() as progress:
         result = engine.relight(request, progress=with_preview(preview, progress))
     files = dict(zip(paths, result.images, strict=True))

@@ -10,6 +10,7 @@ from typing import Any
 
 from PIL import Image
 
+from iclight_local.engines.finishing import framed
 from iclight_local.engines.loras import checked_loras
 from iclight_local.engines.presets import PresetName, with_preset
 from iclight_local.engines.run import Run
@@ -24,7 +25,7 @@ from iclight_local.pipelines.offloading import CardMemory
 from iclight_local.pipelines.placement import Placement, Precision, choose_placement, device_errors, free_memory
 from iclight_local.pipelines.previews import Previewer
 from iclight_local.pipelines.single_file import load_vae
-from iclight_local.plan import SET_BY_NORMALS, make_normals_plan, make_plan
+from iclight_local.plan import SET_BY_NORMALS, make_normals_plan, plan_of
 from iclight_local.request import Knobs, ModelName, RelightRequest
 from iclight_local.result import SIDES, NormalsResult, ProgressCallback, RelightResult
 from iclight_local.store.bundles import Bundle
@@ -93,21 +94,26 @@ class LocalEngine:
     def relight(self, request: RelightRequest, *, progress: ProgressCallback | None = None) -> RelightResult:
         """Relight one picture; see :meth:`iclight_local.engines.base.Engine.relight`."""
         request = with_preset(request, self.options.preset)
-        plan = make_plan(request, has_background=request.has_background)
+        plan = plan_of(request)
         run = Run(self, request, plan, progress)
         subject = run.subject()
+        frame = run.frame(subject)
+        light = run.light(subject, frame)
+        # A light that is drawn here, round the subject's own matte, is not described once more.
+        described = {} if light is None else {"light": None}
         with self._lock:
             pipe = run.pipe(1)
-            foreground = composite_on_grey(subject.picture.rgb, subject.matte)
             with run.sampling():
                 call = pipe(
-                    foreground,
-                    subject.background,
+                    frame.for_model(composite_on_grey(subject.picture.rgb, subject.matte)),
+                    subject.background if request.has_background else None,
+                    light_map=light,
                     callback_on_step_end=run.after_step,
                     callback_on_step_end_tensor_inputs=run.tensors,
-                    **{**_knobs(request), "model": plan.model, "seed": plan.seed},
+                    **{**_knobs(run.request), "model": plan.model, "seed": plan.seed, **described},
                 )
-            return run.result("relight", call.images, subject)
+            images = run.finish(call.images, framed(subject, frame))
+            return run.result("relight", images, subject)
 
     def normals(self, request: RelightRequest, *, progress: ProgressCallback | None = None) -> NormalsResult:
         """Estimate the normal map of one picture's subject with the background model's four lights."""

@@ -1,13 +1,16 @@
-"""What a result says of itself: everything that a replay needs."""
+"""What a result says of itself, and the request that can be read from it."""
 
 from __future__ import annotations
 
 import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib import metadata
 from typing import Any
 
 from iclight_local import __version__
 from iclight_local.engines.subject import Subject
+from iclight_local.errors import InvalidRequest
 from iclight_local.plan import RelightPlan, executed_knobs
 from iclight_local.request import RelightRequest
 
@@ -42,7 +45,109 @@ def make_record(request: RelightRequest, plan: RelightPlan, subject: Subject) ->
         record["subject"]["matte_sha256"] = subject.matte_sha256
     if subject.background_sha256 is not None:
         record["background"] = {"sha256": subject.background_sha256}
+    if subject.light is not None:
+        record[subject.light.kind] = {"sha256": subject.light.picture.sha256}
     return record
+
+
+PICTURES = {"background": "background_image", "light_map": "light_map", "light_reference": "light_reference"}
+"""Pictures beside the subject, as a record names them, and their parameters."""
+
+
+@dataclass(frozen=True)
+class RecordedRun:
+    """A relight as its record tells it.
+
+    Attributes:
+        record: the record.
+        knobs: the executed request.
+        image: which of the run's images the result is.
+    """
+
+    record: Mapping[str, Any]
+    knobs: Mapping[str, Any]
+    image: int
+
+    @property
+    def subject(self) -> str:
+        """Name of the subject's file; empty where it had none."""
+        return str(_table(self.record, "subject").get("name", ""))
+
+    @property
+    def needed(self) -> tuple[str, ...]:
+        """Parameters that pictures beside the subject were given with."""
+        given = ("matte",) if _table(self.record, "subject").get("matte") == "given" else ()
+        return given + tuple(knob for name, knob in PICTURES.items() if name in self.record)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Settings that the record asks for: weights, segmenter and preset by their names."""
+        subject, weights = _table(self.record, "subject"), _table(self.record, "weights")
+        found = {"weights": weights.get("bundle"), "preset": self.record.get("preset")}
+        if subject.get("matte") not in ("given", "alpha"):
+            found["segmenter"] = subject.get("matte")
+        return {name: str(value) for name, value in found.items() if value is not None}
+
+    def request(self, pictures: Mapping[str, Any]) -> RelightRequest:
+        """The request of the run, with its pictures.
+
+        Raises:
+            InvalidRequest: the record holds a parameter or a value that this version does not know.
+        """
+        try:
+            return RelightRequest(**{**self.knobs, **pictures})
+        except InvalidRequest as error:
+            version = self.record.get("iclight_local", "another version")
+            raise InvalidRequest(f"The record, of iclight-local {version}, cannot be run here: {error}") from None
+
+    def check_inputs(self, record: Mapping[str, Any]) -> None:
+        """Refuse a run whose pictures were not those of the recorded one.
+
+        Raises:
+            InvalidRequest: one sentence that names the picture.
+        """
+        for name in ("subject", *PICTURES):
+            then, now = _table(self.record, name).get("sha256"), _table(record, name).get("sha256")
+            if then != now:
+                raise InvalidRequest(
+                    f"The {name.replace('_', ' ')} is another picture than the recorded one "
+                    f"(sha256 {str(now)[:12]}, not {str(then)[:12]}): give the file that the result was made from."
+                )
+
+    def changes(self, record: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
+        """What is different now and may change the pixels: versions, weights, device; as it was then and is now."""
+        then, now = (
+            {
+                **{name: str(value) for name, value in _table(each, "versions").items()},
+                **{name: str(value)[:12] for name, value in _table(_table(each, "weights"), "sha256").items()},
+                **{name: str(value) for name, value in _table(each, "engine").items()},
+            }
+            for each in (self.record, record)
+        )
+        names = dict.fromkeys([*then, *now])
+        pairs = {name: (then.get(name, "none"), now.get(name, "none")) for name in names}
+        return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+
+
+def recorded_run(record: Mapping[str, Any]) -> RecordedRun:
+    """Read a record back.
+
+    Raises:
+        InvalidRequest: it is not the record of a relight.
+    """
+    knobs = _table(record, "request")
+    if record.get("kind") != "relight" or not knobs:
+        raise InvalidRequest(
+            f"The record is that of {record.get('kind', 'something else')}: a result of iclight relight is needed."
+        )
+    image = record.get("image", 0)
+    return RecordedRun(record, knobs, image if isinstance(image, int) else 0)
+
+
+def _table(record: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """A table of a record; empty where a record of another version has none."""
+    value = record.get(name)
+    return value if isinstance(value, dict) else {}
 
 
 def library_versions() -> dict[str, str]:

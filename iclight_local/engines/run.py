@@ -7,19 +7,25 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from PIL import Image
 
+from iclight_local.engines.advice import advice, black_surroundings
+from iclight_local.engines.finishing import Finished, Source, finish
 from iclight_local.engines.loras import describe_loras
 from iclight_local.engines.presets import preset_warnings
 from iclight_local.engines.record import make_record
 from iclight_local.engines.subject import Subject, decode_subject
 from iclight_local.errors import NoSubject
+from iclight_local.imaging.asked_light import asked_light
 from iclight_local.imaging.fit import FloatArray, UInt8Array
+from iclight_local.imaging.frame import Frame
+from iclight_local.imaging.lightmap import BACKGROUND_RAMP, INITIAL_LATENT_RAMP
 from iclight_local.pipelines.iclight import ICLightPipeline
 from iclight_local.pipelines.memory import Measures, work_of
 from iclight_local.pipelines.placement import device_errors, peak_memory, reset_peak_memory, same_cpu_threads
 from iclight_local.pipelines.previews import Previewer
-from iclight_local.plan import RelightPlan
+from iclight_local.plan import RelightPlan, framed_size, plan_of
 from iclight_local.request import RelightRequest
 from iclight_local.result import Progress, ProgressCallback, RelightResult
 from iclight_local.segmenters.base import Segmenter
@@ -52,6 +58,7 @@ class Run:
         self.engine, self.request, self.plan, self.progress = engine, request, plan, progress
         self.timings: dict[str, float] = {}
         self.weights: dict[str, str] = {}
+        self.finished: list[Finished] = []
         self.measures = Measures()
         self.previewer: Previewer | None = None
         idle = engine.memory.idle_notice
@@ -71,6 +78,31 @@ class Run:
                 hashes = file_hashes([subject.segmenter_file], options.home)
             self.weights["segmenter"] = hashes[subject.segmenter_file]
         return subject
+
+    def frame(self, subject: Subject) -> Frame:
+        """Where the picture lies in the model's frame; where the whole of it is wanted, the frame takes its shape."""
+        size = subject.picture.size
+        if self.request.fit != "crop" and not {"width", "height"} & self.request.model_fields_set:
+            width, height = framed_size(size, (self.request.width, self.request.height))
+            self.request = self.request.model_copy(update={"width": width, "height": height})
+            self.plan = plan_of(self.request.model_copy(update={"seed": self.plan.seed}))
+        highres = self.plan.highres
+        return Frame(self.request.fit, size, (highres.width, highres.height))
+
+    def light(self, subject: Subject, frame: Frame) -> UInt8Array | None:
+        """The light map that is drawn here; None where the pipeline draws a plain ramp, or there is none."""
+        if subject.light is None and not self.plan.lights:
+            return None
+        lowres = self.plan.lowres
+        bounds = BACKGROUND_RAMP if self.plan.model == "fbc" else INITIAL_LATENT_RAMP
+        matte = frame.matte_for_model(subject.matte)
+        return asked_light(self.request, subject.light, (lowres.width, lowres.height), bounds, matte)
+
+    def finish(self, images: list[Image.Image], source: Source) -> list[Image.Image]:
+        """Turn what the model made into what was asked for, and keep its measures."""
+        with self.stage("finish"):
+            self.finished = [finish(np.asarray(image), source, self.request) for image in images]
+        return [each.image for each in self.finished]
 
     def pipe(self, foregrounds: int) -> ICLightPipeline:
         """Load the pipeline, make it fit into memory for so many foregrounds, and hash the files it is loaded from."""
@@ -139,14 +171,16 @@ class Run:
             engine=engine.name,
             timings=self.timings,
             peak_memory=peak_memory(engine.placement.device),
-            warnings=engine.tell_once(self.notices) + subject.warnings + self._own_warnings(),
+            warnings=engine.tell_once(self.notices) + subject.warnings + self._own_warnings(subject),
             exif=subject.picture.exif,
+            measures=tuple(each.measures.as_record() for each in self.finished),
         )
 
-    def _own_warnings(self) -> tuple[str, ...]:
+    def _own_warnings(self, subject: Subject) -> tuple[str, ...]:
         preset = preset_warnings(self.request, self.engine.options.preset)
         tiles = (IN_TILES,) if self.measures.vae_tiling else ()
-        return _idle_knobs(self.request, self.plan) + preset + tiles
+        black = black_surroundings(subject.picture.rgb, subject.matte)
+        return advice(self.request, self.plan) + black + preset + tiles
 
     def _segment(self, rgb: UInt8Array) -> tuple[FloatArray, Segmenter]:
         options = self.engine.options
@@ -171,10 +205,3 @@ class Run:
     def _tell(self, stage: str, step: int, preview: Image.Image | None = None) -> None:
         if self.progress is not None:
             self.progress(Progress(stage, step, self.plan.steps, preview))
-
-
-def _idle_knobs(request: RelightRequest, plan: RelightPlan) -> tuple[str, ...]:
-    """Knobs that were set and have no effect in this run."""
-    if "lowres_denoise" in request.model_fields_set and not plan.lowres.from_image:
-        return ("lowres_denoise has no effect here: it works from a light source's ramp, with model fc or fcon.",)
-    return ()

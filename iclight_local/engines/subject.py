@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from iclight_local.errors import InvalidRequest, NoSubject
+from iclight_local.imaging.asked_light import LightPicture, light_picture
 from iclight_local.imaging.files import Matte, Picture, decode, decode_matte
 from iclight_local.imaging.fit import FloatArray, UInt8Array
 from iclight_local.imaging.matte import composite_on_grey
@@ -34,6 +35,7 @@ class Subject:
         matte_sha256: hash of the given matte's file, or None.
         segmenter_file: file of the segmenter that made the matte, or None.
         background: uint8, H x W x 3, or None.
+        light: the picture that says the light, or None.
         background_sha256: hash of the background's file, or None.
         warnings: one sentence each.
     """
@@ -45,6 +47,7 @@ class Subject:
     segmenter_file: Path | None
     background: UInt8Array | None
     background_sha256: str | None
+    light: LightPicture | None
     warnings: tuple[str, ...]
 
 
@@ -86,6 +89,7 @@ def decode_subject(request: RelightRequest, segment: Segment, *, offline: bool) 
         segmenter_file=segmenter_file,
         background=None if background is None else _flat(background),
         background_sha256=None if background is None else background.sha256,
+        light=light_picture(request, offline=offline),
         warnings=warnings,
     )
 
@@ -101,8 +105,8 @@ def _given_matte(source: ImageSource, picture: Picture, *, offline: bool) -> Mat
     return matte
 
 
-def _flat(background: Picture) -> UInt8Array:
-    """A background without its transparency: what is transparent becomes the grey that says nothing."""
-    if background.alpha is None:
-        return background.rgb
-    return composite_on_grey(background.rgb, background.alpha.astype(np.float32) / np.float32(255))
+def _flat(picture: Picture) -> UInt8Array:
+    """A picture without its transparency: what is transparent becomes the grey that says nothing."""
+    if picture.alpha is None:
+        return picture.rgb
+    return composite_on_grey(picture.rgb, picture.alpha.astype(np.float32) / np.float32(255))

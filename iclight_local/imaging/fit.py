@@ -50,5 +50,5 @@ def _middle(image: Image.Image, wide: float, high: float, size: tuple[int, int])
 
 
 def resize(picture: UInt8Array, width: int, height: int) -> UInt8Array:
-    """Resize ``picture`` (uint8, H x W x 3) to ``width`` x ``height`` pixels with LANCZOS, without cropping."""
+    """Resize ``picture`` (uint8, H x W (x 3)) to ``width`` x ``height`` pixels with LANCZOS, without cropping."""
     return np.asarray(Image.fromarray(picture).resize((width, height), Image.Resampling.LANCZOS))

@@ -20,7 +20,7 @@ from transformers import CLIPTextModel, CLIPTokenizer
 from iclight_local.errors import InvalidRequest, WeightsError
 from iclight_local.imaging.fit import UInt8Array, resize
 from iclight_local.imaging.matte import foreground_array
-from iclight_local.pipelines.items import Item, check_one_batch, make_item, spread
+from iclight_local.pipelines.items import Item, Pictures, check_one_batch, make_item, spread
 from iclight_local.pipelines.latents import decode_latents, encode_pictures, to_uint8, to_unit
 from iclight_local.pipelines.loading import MODEL_OF_WIDTH, cast, dtype_of, loading_errors, merge_into
 from iclight_local.pipelines.placement import vae_dtype
@@ -195,7 +195,9 @@ class ICLightPipeline(
                 ends the call with the latents of that moment, without a further pass.
             callback_on_step_end_tensor_inputs: tensors the callback is given: ``latents``, and ``predicted`` for the
                 finished latents as the scheduler sees them now (the latents themselves where it does not say).
-            **knobs: every parameter of :class:`~iclight_local.request.Knobs` by its name, and
+            **knobs: every parameter of :class:`~iclight_local.request.Knobs` by its name;
+                ``light_map``, a picture or a list of them in place of ``light_source`` and ``light``, bright where the
+                light comes from (``fc`` and ``fcon`` start from it, ``fbc`` has it as its background); and
                 ``cross_attention_kwargs`` for the UNet's attention (LoRA scale).
 
         Raises:
@@ -225,22 +227,30 @@ class ICLightPipeline(
 
     def _items(self, foreground: Any, background: Any, knobs: dict[str, Any]) -> list[Item]:
         foregrounds = foreground if isinstance(foreground, list) else [foreground]
-        backgrounds = background if isinstance(background, list) else [background] * len(foregrounds)
-        if not foregrounds or len(backgrounds) != len(foregrounds):
-            raise InvalidRequest(
-                f"{len(foregrounds)} foregrounds and {len(backgrounds)} backgrounds were given: give one each."
-            )
+        lighting = {"background": background, "light_map": knobs.pop("light_map", None)}
+        each = {
+            name: given if isinstance(given, list) else [given] * len(foregrounds) for name, given in lighting.items()
+        }
+        for name, pictures in each.items():
+            if not foregrounds or len(pictures) != len(foregrounds):
+                raise InvalidRequest(
+                    f"{len(foregrounds)} foregrounds and {len(pictures)} {name.replace('_', ' ')}s were given: "
+                    "give one each."
+                )
         own: ModelName = self.config.model
         arrays: dict[int, UInt8Array] = {}
         items = []
-        for picture, behind, values in zip(foregrounds, backgrounds, spread(knobs, len(foregrounds)), strict=True):
+        for picture, behind, light, values in zip(
+            foregrounds, *each.values(), spread(knobs, len(foregrounds)), strict=True
+        ):
             asked = Knobs(**{**values, "model": own})
             if values.get("model") not in (None, own):
                 raise WeightsError(f"Model {values['model']} was asked for, and these weights are {own}.")
-            if id(picture) not in arrays:
-                arrays[id(picture)] = foreground_array(picture)
-            behind_array = None if behind is None else foreground_array(behind)
-            items.append(make_item(arrays[id(picture)], behind_array, asked))
+            for given in (picture, behind, light):
+                if given is not None and id(given) not in arrays:
+                    arrays[id(given)] = foreground_array(given)
+            seen = Pictures(arrays[id(picture)], arrays.get(id(behind)), arrays.get(id(light)))
+            items.append(make_item(seen, asked))
         check_one_batch(items)
         return items
 
@@ -288,11 +298,11 @@ class ICLightPipeline(
         return [generator for generator in generators for _ in range(each)]
 
     def _initial_latents(self, batch: Batch, device: torch.device) -> torch.Tensor | None:
-        """Latents of the light ramps, where the lowres pass starts from one."""
+        """Latents of the light maps, where the lowres pass starts from one."""
         if not batch.items[0].plan.lowres.from_image:
             return None
-        ramps = [item.initial_picture() for item in batch.items]
-        latents = encode_pictures(self.vae, ramps, device)
+        maps = [item.initial_picture() for item in batch.items]
+        latents = encode_pictures(self.vae, maps, device)
         return latents.repeat_interleave(batch.items[0].plan.number_of_images, 0)
 
     def _enlarge(self, latents: torch.Tensor, highres: PassPlan, device: torch.device) -> torch.Tensor:

@@ -10,7 +10,7 @@ import numpy as np
 
 from iclight_local.errors import InvalidRequest
 from iclight_local.imaging.fit import UInt8Array, resize_and_center_crop
-from iclight_local.imaging.lightmap import BACKGROUND_RAMP, INITIAL_LATENT_RAMP, light_map
+from iclight_local.imaging.lightmap import BACKGROUND_RAMP, INITIAL_LATENT_RAMP, draw_lights, light_map
 from iclight_local.plan import PassPlan, RelightPlan, make_plan
 from iclight_local.request import Knobs
 
@@ -22,11 +22,13 @@ class Item:
     Attributes:
         foreground: uint8, H x W x 3, on grey 127.
         background: uint8, H x W x 3; None unless the model is ``fbc``.
+        light_map: uint8, H x W x 3, what the lowres pass of ``fc`` and ``fcon`` starts from; None where that is noise.
         plan: what will be done.
     """
 
     foreground: UInt8Array
     background: UInt8Array | None
+    light_map: UInt8Array | None
     plan: RelightPlan
 
     def conditions(self, which: PassPlan) -> list[UInt8Array]:
@@ -35,23 +37,48 @@ class Item:
         return [resize_and_center_crop(picture, which.width, which.height) for picture in pictures]
 
     def initial_picture(self) -> UInt8Array:
-        """The ramp that the lowres pass of ``fc`` and ``fcon`` starts from."""
-        lowres = self.plan.lowres
-        return light_map(self.plan.light_source, lowres.width, lowres.height, INITIAL_LATENT_RAMP)
+        """The light map at the size of the lowres pass.
+
+        Raises:
+            ValueError: the pass starts from noise.
+        """
+        if self.light_map is None:
+            raise ValueError("A pass from noise has no initial picture.")
+        return resize_and_center_crop(self.light_map, self.plan.lowres.width, self.plan.lowres.height)
 
 
-def make_item(foreground: UInt8Array, background: UInt8Array | None, knobs: Knobs) -> Item:
-    """Join a foreground with its background, or with the ramp that stands for one, and plan its passes.
+@dataclass(frozen=True)
+class Pictures:
+    """What one foreground is relit from, each uint8 H x W x 3: itself on grey 127, its background, its light map."""
+
+    foreground: UInt8Array
+    background: UInt8Array | None = None
+    light_map: UInt8Array | None = None
+
+
+def make_item(pictures: Pictures, knobs: Knobs) -> Item:
+    """Join a foreground with what lights it, a drawn light map where none is given, and plan its passes.
 
     Raises:
         InvalidRequest: the knobs contradict each other.
     """
-    plan = make_plan(knobs, has_background=background is not None)
-    if plan.model == "fbc" and background is None:
-        background = light_map(plan.light_source, plan.lowres.width, plan.lowres.height, BACKGROUND_RAMP)
-    elif background is not None and plan.background_flip:
+    background, light = pictures.background, pictures.light_map
+    plan = make_plan(knobs, has_background=background is not None, has_map=light is not None)
+    if plan.model != "fbc":
+        return Item(pictures.foreground, None, _drawn(plan, INITIAL_LATENT_RAMP) if light is None else light, plan)
+    if background is None:
+        background = _drawn(plan, BACKGROUND_RAMP) if light is None else light
+    elif plan.background_flip:
         background = np.fliplr(background)
-    return Item(foreground, background, plan)
+    return Item(pictures.foreground, background, None, plan)
+
+
+def _drawn(plan: RelightPlan, bounds: tuple[float, float]) -> UInt8Array | None:
+    """The map of the light that a plan describes, at the size of the lowres pass."""
+    size = plan.lowres.width, plan.lowres.height
+    if plan.lights:
+        return draw_lights(plan.lights, *size, bounds)
+    return None if plan.light_source == "none" else light_map(plan.light_source, *size, bounds)
 
 
 def spread(knobs: Mapping[str, Any], count: int) -> list[dict[str, Any]]:

@@ -143,6 +143,7 @@ class TestJson:
             "seed": 3,
             "engine": "fake",
             "timings": {"load": 0.25, "lowres": 1.0, "highres": 2.0},
+            "measures": [],
             "peak_memory": 123_000_000,
             "warnings": ["Something is odd."],
         }
@@ -251,7 +252,7 @@ class TestPictures:
             answer = iclight("relight", "disc.png", "-o", name, "--segmenter", "mine.onnx", *QUICK, "--json")
             assert answer.status == 0, answer.err
             assert answer.json["record"]["subject"]["matte"] == "mine.onnx"
-            assert answer.json["timings"].keys() == {"decode", "segment", "load", "lowres", "highres", "hash"}
+            assert answer.json["timings"].keys() == {"decode", "segment", "load", "lowres", "highres", "finish", "hash"}
         assert np.array_equal(pixels("one.png"), pixels("two.png"))
         assert loads == [str(net)], "the session is made once"
 

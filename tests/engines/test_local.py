@@ -166,7 +166,7 @@ class TestRecord:
         assert record["engine"] == {"name": "local", "device": "cpu", "dtype": "fp32", "vae_dtype": "fp32"}
         assert record["versions"]["torch"] == metadata.version("torch")
         assert [image.size for image in result.images] == [(128, 128)] * 2
-        assert result.record_of(1) == {**record, "image": 1}
+        assert result.record_of(1) == {**record, "image": 1, "measures": result.measures[1]}
 
     def test_a_random_seed_is_told_and_repeats(self, shared: LocalEngine) -> None:
         result = shared.relight(asked(seed=None))
@@ -190,7 +190,7 @@ class TestRecord:
         assert [each for each in leaves(dict(result.record)) if PurePath(each).is_absolute()] == []
 
     def test_timings(self, shared: LocalEngine, net: Path) -> None:
-        stages = {"decode", "load", "lowres", "highres", "hash"}
+        stages = {"decode", "load", "lowres", "highres", "finish", "hash"}
         plain = shared.relight(asked())
         assert plain.timings.keys() == stages
         segmented = local(segmenter=str(net)).relight(asked(Image.fromarray(bright_disc())))

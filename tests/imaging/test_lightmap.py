@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 
 from iclight_local.imaging.fit import UInt8Array
-from iclight_local.imaging.lightmap import BACKGROUND_RAMP, INITIAL_LATENT_RAMP, light_map
+from iclight_local.imaging.lightmap import BACKGROUND_RAMP, INITIAL_LATENT_RAMP, draw_lights, light_map
+from iclight_local.light import parse_lights
+
+SIZES = [(512, 640), (64, 192), (960, 320), (1, 64), (64, 1), (1, 1), (3, 2)]
 
 
 def original(side: str, width: int, height: int, lit: int, far: int) -> UInt8Array:
@@ -26,12 +29,27 @@ def original(side: str, width: int, height: int, lit: int, far: int) -> UInt8Arr
 
 @pytest.mark.parametrize("ramp", [(255, 0), (224, 32)])
 @pytest.mark.parametrize("side", ["left", "right", "top", "bottom"])
-@pytest.mark.parametrize(("width", "height"), [(512, 640), (64, 192), (960, 320)])
+@pytest.mark.parametrize(("width", "height"), SIZES)
 def test_ramps_are_the_originals(side: Any, width: int, height: int, ramp: tuple[int, int]) -> None:
     made = light_map(side, width, height, ramp)
     assert made.shape == (height, width, 3)
     assert made.dtype == np.uint8
     assert np.array_equal(made, original(side, width, height, *ramp))
+
+
+@pytest.mark.parametrize("ramp", [(255, 0), (224, 32)])
+@pytest.mark.parametrize("text", ["left", "Right", " top", "bottom 1"])
+@pytest.mark.parametrize(("width", "height"), SIZES)
+def test_a_plain_word_is_the_originals_ramp(text: str, width: int, height: int, ramp: tuple[int, int]) -> None:
+    matte = np.ones((4, 4), np.float32)
+    made = draw_lights(parse_lights(text), width, height, ramp, matte)
+    assert made.dtype == np.uint8
+    assert np.array_equal(made, original(text.split()[0].lower(), width, height, *ramp))
+
+
+@pytest.mark.parametrize("bounds", [INITIAL_LATENT_RAMP, BACKGROUND_RAMP])
+def test_the_plain_word_ambient_is_even_grey(bounds: tuple[float, float]) -> None:
+    assert np.array_equal(draw_lights(parse_lights("ambient"), 64, 128, bounds), np.full((128, 64, 3), 64, np.uint8))
 
 
 def test_the_lit_side_is_bright() -> None:

@@ -1,0 +1,126 @@
+"""From the model's picture to the result: framing, transfer, background, exposure, measures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from iclight_local.engines.subject import Subject
+from iclight_local.imaging.compose import filled, over, with_alpha
+from iclight_local.imaging.exposure import exposed
+from iclight_local.imaging.fit import FloatArray, UInt8Array, resize_and_center_crop
+from iclight_local.imaging.foreground import decontaminated
+from iclight_local.imaging.frame import Frame, scaled
+from iclight_local.imaging.measure import Measures, measure
+from iclight_local.imaging.shadow import contact_shadow, shaded
+from iclight_local.imaging.transfer import TransferOptions, transfer
+from iclight_local.request import RelightRequest
+
+
+@dataclass(frozen=True)
+class Source:
+    """What the request brought, in the result's frame and at its size.
+
+    Attributes:
+        picture: uint8, H x W x 3.
+        matte: float32 in 0..1, H x W.
+        alpha: the picture's own transparency, uint8, H x W; None where it has none.
+        background: the given background as the model's frame shows it, uint8, H x W x 3; None without one.
+        frame: how the picture lies in the model's frame.
+    """
+
+    picture: UInt8Array
+    matte: FloatArray
+    alpha: UInt8Array | None
+    background: UInt8Array | None
+    frame: Frame
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A result, and how it compares with the picture it was made from."""
+
+    image: Image.Image
+    measures: Measures
+
+
+def framed(subject: Subject, frame: Frame) -> Source:
+    """Bring a subject's pictures into the result's frame."""
+    alpha = subject.picture.alpha
+    background = subject.background
+    if background is not None:
+        background = scaled(frame.from_model(resize_and_center_crop(background, *frame.model)), frame.result)
+    return Source(
+        picture=frame.of_picture(subject.picture.rgb),
+        matte=frame.of_matte(subject.matte),
+        alpha=None if alpha is None else frame.of_picture(alpha),
+        background=background,
+        frame=frame,
+    )
+
+
+def finish(made: UInt8Array, source: Source, request: RelightRequest) -> Finished:
+    """Turn what the model made into what was asked for.
+
+    Args:
+        made: the model's picture, uint8, at the size of the highres pass.
+        source: what it was made from.
+        request: what was asked.
+
+    Returns:
+        The result, RGB or RGBA, and its measures against the source's picture.
+    """
+    relit = source.frame.from_model(made)
+    subject = _subject(relit, source, request)
+    if request.exposure is not None:
+        brightened, _ = exposed(subject, request.exposure, source.matte)
+        # A kept background keeps its brightness, too; what the model made is one picture and stays one.
+        alone = request.behind == "keep" and request.kept != "none"
+        subject = over(brightened, subject, source.matte) if alone else brightened
+    pixels = _before_background(subject, relit, source, request)
+    return Finished(Image.fromarray(pixels), measure(source.picture, _opaque(pixels), source.matte))
+
+
+def _subject(relit: UInt8Array, source: Source, request: RelightRequest) -> UInt8Array:
+    """The relit subject at the result's size, with whatever stands around it."""
+    if request.kept == "none":
+        return scaled(relit, source.frame.result)
+    around = request.background_strength if request.behind == "keep" else 0.0
+    options = TransferOptions(keep=request.kept, strength=request.light_strength, background_strength=around)
+    return transfer(source.picture, relit, source.matte, options)
+
+
+def _before_background(subject: UInt8Array, relit: UInt8Array, source: Source, request: RelightRequest) -> UInt8Array:
+    """The subject before what was asked to stand behind it."""
+    behind, matte = request.behind, source.matte
+    if behind == "generate":
+        if request.kept == "none":
+            return subject
+        return over(decontaminated(subject, matte), scaled(relit, source.frame.result), matte)
+    if behind == "keep":
+        if request.kept == "none":
+            subject = over(decontaminated(subject, matte), decontaminated(source.picture, 1 - matte), matte)
+        return subject if source.alpha is None else np.dstack([subject, source.alpha])
+    front = decontaminated(subject, matte)
+    light = contact_shadow(source.picture, matte) if request.contact_shadow else None
+    if behind == "transparent":
+        return with_alpha(front, matte) if light is None else _with_shadow(front, matte, light)
+    if behind == "image" and source.background is not None:
+        back = source.background
+    else:
+        back = filled(request.background_colour, *matte.shape)
+    return over(front, back if light is None else shaded(back, light), matte)
+
+
+def _with_shadow(front: UInt8Array, matte: FloatArray, light: FloatArray) -> UInt8Array:
+    """A cut-out with its shadow: black that hides ``1 - light`` of whatever will stand behind it."""
+    alpha = matte + (1 - matte) * (1 - light)
+    black = np.zeros_like(front)
+    share = np.divide(matte, alpha, out=np.ones_like(matte), where=alpha > 0)
+    return with_alpha(over(front, black, share), alpha)
+
+
+def _opaque(pixels: UInt8Array) -> UInt8Array:
+    return np.ascontiguousarray(pixels[..., :3])

@@ -1,0 +1,224 @@
+"""Carrying the light, not the pixels, to the original at its full size.
+
+The gain is found at the relit picture's size (:mod:`iclight_local.imaging.gains`), inside and outside of the matte
+apart; the original's own pixels are multiplied by it in strips of rows, so that memory does not grow with the picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from PIL import Image
+
+from iclight_local.imaging.fit import FloatArray, UInt8Array
+from iclight_local.imaging.gains import Gain, Twins, gain
+from iclight_local.imaging.linear import to_linear, to_srgb
+from iclight_local.imaging.smooth import resampled
+
+Keep = Literal["detail", "colour", "all"]
+
+SMALL_PIXELS = 1 << 21
+"""Largest size at which gains are found; a relit picture with more pixels is scaled down first."""
+STRIP_PIXELS = 1 << 19
+"""Pixels of a strip."""
+_THREADS = 4
+"""More would only add their strips to the memory: the work is bound by it."""
+_FAINTEST = 1 / 510
+"""Half an 8-bit step: a region that covers less of every pixel is none."""
+KNEE = 0.8
+"""Share of the room below white that is used as it is; what is more bends."""
+_BRIGHTEST = 254
+
+
+@dataclass(frozen=True)
+class TransferOptions:
+    """What is kept of the original, and how the light is carried.
+
+    Attributes:
+        keep: ``detail``: the relit picture's smooth luminance and chroma, the original's detail; ``colour``: hue and
+            saturation (HSV) of every pixel, luminance follows the relit picture as finely as that goes; ``all``: hue,
+            saturation and detail, only smooth luminance is carried.
+        strength: 0 (the original) to 1 (all of the light) inside of the matte; the gain's exponent.
+        background_strength: the same outside of it.
+        radius: of the smoothing, as a share of the larger side. 0 carries every detail of the relit picture.
+        edge: variance of the logarithm of the gain at which an edge of the light is half kept: 0.02 is a step from
+            light to shadow by a factor of 1.3. More smooths the light's own edges as well.
+        most: largest gain of linear light, approached softly; more brings up noise and 8-bit steps of the shadows.
+        least: smallest gain, alike.
+        lift: largest gain of the smooth light with ``keep`` detail, approached softly: between ``most`` and this, dark
+            places get the relit picture's own smooth light without their detail growing further. More also brings a
+            model's haze over black paint.
+    """
+
+    keep: Keep
+    strength: float = 1.0
+    background_strength: float = 0.0
+    radius: float = 0.02
+    edge: float = 0.02
+    most: float = 8.0
+    least: float = 1 / 32
+    lift: float = 16.0
+
+
+def transfer(original: UInt8Array, relit: UInt8Array, matte: FloatArray, options: TransferOptions) -> UInt8Array:
+    """Light the original as the relit picture is lit.
+
+    Args:
+        original: uint8, H x W x 3, sRGB.
+        relit: uint8, h x w x 3 of any size, sRGB: the same framing.
+        matte: float32, H x W, 0..1; 1 is subject.
+        options: what to keep and how.
+
+    Returns:
+        uint8, H x W x 3. With strength 0 on both sides, and outside of the matte with ``background_strength`` 0, the
+        original's exact values.
+
+    Raises:
+        ValueError: the original and the matte differ in size.
+    """
+    if original.shape[:2] != matte.shape:
+        raise ValueError(f"A matte of {matte.shape} does not fit a picture of {original.shape[:2]} pixels.")
+    sides = _gains(original, relit, matte, options)
+    if not sides:
+        return original.copy()
+    work = _in_channels if options.keep == "detail" else _in_values
+    result = np.empty_like(original)
+
+    def light(rows: slice) -> None:
+        cover = np.clip(matte[rows], 0, 1)
+        parts = [(side.at(rows, matte.shape), 1 - cover if side.outside else cover) for side in sides]
+        work(original[rows], parts, result[rows])
+
+    _in_strips(light, matte.shape)
+    return result
+
+
+@dataclass(frozen=True)
+class _Side:
+    """One region's gain, ready to be read row by row at full size."""
+
+    factor: tuple[Image.Image, ...]
+    offset: tuple[Image.Image, ...]
+    outside: bool
+
+    def at(self, rows: slice, shape: tuple[int, int]) -> Gain:
+        """The gain of some rows of a picture of ``shape``, bilinear between its own pixels."""
+        planes = [_enlarged(plane, rows, shape) for plane in (*self.factor, *self.offset)]
+        count = len(self.factor)
+        return Gain(np.stack(planes[:count]), np.stack(planes[count:]) if self.offset else None)
+
+
+_Part = tuple[Gain, FloatArray]
+"""A gain at full size, channels first, and how much of each pixel it is for."""
+
+
+def _gains(original: UInt8Array, relit: UInt8Array, matte: FloatArray, options: TransferOptions) -> list[_Side]:
+    """The gains that have an effect."""
+    wanted = [(options.strength, False), (options.background_strength, True)]
+    wanted = [(strength, outside) for strength, outside in wanted if strength > 0]
+    if not wanted:
+        return []
+    size = _small_size(original.shape, relit.shape)
+    cover = np.clip(resampled(np.ascontiguousarray(matte, np.float32), size), 0, 1)
+    regions = [(strength, outside, 1 - cover if outside else cover) for strength, outside in wanted]
+    regions = [region for region in regions if float(region[2].max()) > _FAINTEST]
+    if not regions:
+        return []
+    before, after = _small_light(original, size), _small_light(relit, size)
+    found = [(gain(Twins(before, after, part), options, strength), outside) for strength, outside, part in regions]
+    return [_Side(_images(each.factor), _images(each.offset), outside) for each, outside in found]
+
+
+def _small_size(original: tuple[int, ...], relit: tuple[int, ...]) -> tuple[int, int]:
+    """Height and width at which gains are found: the relit picture's, but none above the original's or the limit."""
+    high, wide = min(original[0], relit[0]), min(original[1], relit[1])
+    scale = min(1.0, (SMALL_PIXELS / (high * wide)) ** 0.5)
+    return max(1, round(high * scale)), max(1, round(wide * scale))
+
+
+def _small_light(picture: UInt8Array, size: tuple[int, int]) -> FloatArray:
+    """Linear light of a picture at a smaller size: the mean of what each pixel covers, so detail keeps its energy."""
+    high, wide = picture.shape[:2]
+    result = np.empty((*size, 3), np.float32)
+    scale = high / size[0]
+
+    def shrink(rows: slice) -> None:
+        top, bottom = rows.start * scale, min(rows.stop * scale, high)
+        first, last = int(top), min(int(np.ceil(bottom)), high)
+        light = to_linear(picture[first:last])
+        box = (0.0, top - first, float(wide), min(bottom - first, last - first))
+        for channel in range(3):
+            plane = Image.fromarray(np.ascontiguousarray(light[..., channel]))
+            small = plane.resize((size[1], rows.stop - rows.start), Image.Resampling.BOX, box)
+            result[rows, :, channel] = np.asarray(small)
+
+    _in_strips(shrink, size, scale * wide / size[1])
+    return result
+
+
+def _images(planes: FloatArray | None) -> tuple[Image.Image, ...]:
+    if planes is None:
+        return ()
+    return tuple(Image.fromarray(np.ascontiguousarray(planes[..., index])) for index in range(planes.shape[2]))
+
+
+def _enlarged(plane: Image.Image, rows: slice, shape: tuple[int, int]) -> FloatArray:
+    scale = plane.height / shape[0]
+    box = (0.0, rows.start * scale, float(plane.width), min(rows.stop * scale, float(plane.height)))
+    return np.asarray(plane.resize((shape[1], rows.stop - rows.start), Image.Resampling.BILINEAR, box))
+
+
+def _in_channels(original: UInt8Array, parts: list[_Part], result: UInt8Array) -> None:
+    """Linear light of each channel times its own gain, and what is added; highlights bend before they clip."""
+    for channel in range(3):
+        before = to_linear(np.ascontiguousarray(original[..., channel]))
+        change = np.zeros_like(before)
+        for side, cover in parts:
+            own = before * (side.factor[channel] - 1)
+            if side.offset is not None:
+                own += side.offset[channel]
+            change += cover * own
+        _bend(change, 1 - before)
+        result[..., channel] = to_srgb(before + change)
+
+
+def _in_values(original: UInt8Array, parts: list[_Part], result: UInt8Array) -> None:
+    """Encoded values of all channels times one factor, which keeps hue and saturation; none reaches white by it."""
+    more = np.zeros(original.shape[:2], np.float32)
+    for side, cover in parts:
+        more += cover * (side.factor[0] - 1)
+    _bend(more, _room()[original.max(axis=2)])
+    result[...] = original * (more + 1)[..., None] + np.float32(0.5)
+
+
+def _bend(change: FloatArray, room: FloatArray) -> None:
+    """Limit a change to the room there is, in place: as it is up to ``KNEE`` of it, then ever closer to all of it."""
+    crowded = change > np.float32(KNEE) * room
+    space = room[crowded]
+    left = np.maximum(space * np.float32(1 - KNEE), np.float32(1e-6))
+    change[crowded] = space - left * np.exp((np.float32(KNEE) * space - change[crowded]) / left)
+
+
+def _room() -> FloatArray:
+    """By how much a pixel's factor may exceed 1, for each value of its highest channel; white stays white."""
+    values = np.arange(256, dtype=np.float32)
+    return np.asarray(np.maximum(_BRIGHTEST - values, 0) / np.maximum(values, 1), np.float32)
+
+
+def _in_strips(work: Callable[[slice], None], shape: tuple[int, int], cost: float = 1.0) -> None:
+    """Call ``work`` for strips of rows that together are all rows, in a few threads: numpy and Pillow let others run.
+
+    Args:
+        work: fills its rows of the result.
+        shape: height and width of the result.
+        cost: pixels read for one pixel of the result.
+    """
+    height = max(1, int(STRIP_PIXELS / max(shape[1] * cost, 1)))
+    strips = [slice(top, min(top + height, shape[0])) for top in range(0, shape[0], height)]
+    with ThreadPoolExecutor(_THREADS) as pool:
+        # The list raises what a strip raised.
+        list(pool.map(work, strips))

@@ -1,0 +1,245 @@
+"""The light goes over, the original's pixels stay: promises of ``transfer`` on pictures whose light is known."""
+
+import tracemalloc
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from iclight_local.imaging import transfer as module
+from iclight_local.imaging.fit import FloatArray, UInt8Array
+from iclight_local.imaging.linear import luminance, to_linear, to_srgb
+from iclight_local.imaging.transfer import Keep, TransferOptions, transfer
+
+KEEPS: tuple[Keep, ...] = ("detail", "colour", "all")
+SIDE = 384
+Y, X = np.mgrid[:SIDE, :SIDE].astype(np.float32)
+
+
+def small(picture: UInt8Array, side: int = 128) -> UInt8Array:
+    return np.asarray(Image.fromarray(picture).resize((side, side), Image.Resampling.BOX))
+
+
+def painted(seed: int = 0) -> FloatArray:
+    """Blotches of saturated paint with fine grain, linear."""
+    rng = np.random.default_rng(seed)
+    blotches = Image.fromarray(rng.integers(20, 236, (12, 12, 3), dtype=np.uint8))
+    smooth = to_linear(np.asarray(blotches.resize((SIDE, SIDE), Image.Resampling.BICUBIC)))
+    return smooth * rng.uniform(0.6, 1.0, (SIDE, SIDE, 1)).astype(np.float32)
+
+
+def warm_from_left(light: FloatArray) -> FloatArray:
+    """Lit by a warm lamp on the left: up to four times as bright there, a quarter on the other side."""
+    lamp = 4.0 ** (1 - 2 * X / SIDE)
+    return (light * lamp[..., None] * np.array([1.2, 0.95, 0.6], np.float32)).astype(np.float32)
+
+
+def disc(radius: float = 120.0, soft: float = 1.0) -> FloatArray:
+    away = np.hypot(Y - SIDE / 2, X - SIDE / 2)
+    return np.clip((radius - away) / soft + 0.5, 0, 1).astype(np.float32)
+
+
+def hsv(picture: UInt8Array) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Hue in degrees, saturation and value in 0..1."""
+    rgb = picture.astype(np.float64) / 255
+    most, spread = rgb.max(-1), np.ptp(rgb, axis=-1)
+    red, green, blue = np.moveaxis(rgb, -1, 0)
+    safe = np.where(spread > 0, spread, 1)
+    sector = np.select(
+        [most == red, most == green], [(green - blue) / safe % 6, (blue - red) / safe + 2], (red - green) / safe + 4
+    )
+    return sector * 60, spread / np.maximum(most, 1e-9), most
+
+
+@pytest.mark.parametrize("keep", ["colour", "all"])
+def test_hue_and_saturation_stay_and_nothing_clips(keep: Keep) -> None:
+    original = to_srgb(painted())
+    original[:20, :20] = 255, 255, 120
+    result = transfer(original, small(to_srgb(warm_from_left(painted()))), np.ones((SIDE, SIDE), np.float32),
+                      TransferOptions(keep))  # fmt: skip
+    hue, saturation, value = hsv(original)
+    hue_after, saturation_after, _ = hsv(result)
+    seen = (saturation > 0.1) & (value > 0.1)
+    turn = np.abs((hue_after - hue + 180) % 360 - 180)[seen]
+    assert np.median(turn) < 0.5 and np.percentile(turn, 95) < 3
+    assert np.median(np.abs(saturation_after - saturation)[seen]) < 0.005
+    assert not np.any((result == 255) & (original != 255))
+    assert luminance(to_linear(result))[:, :96].mean() > 1.5 * luminance(to_linear(original))[:, :96].mean()
+    assert luminance(to_linear(result))[:, -96:].mean() < 0.5 * luminance(to_linear(original))[:, -96:].mean()
+
+
+def test_detail_takes_the_light_with_its_colour_and_keeps_the_grain() -> None:
+    light = painted() * np.float32(0.25)
+    truth = to_srgb(warm_from_left(light))
+    result = transfer(to_srgb(light), small(truth), np.ones((SIDE, SIDE), np.float32), TransferOptions("detail"))
+    error = result.astype(np.float32) - truth
+    enlarged = np.asarray(Image.fromarray(small(truth)).resize((SIDE, SIDE), Image.Resampling.LANCZOS))
+    assert 10 * np.log10(255**2 / np.mean(error**2)) > 38
+    assert np.mean(error**2) < 0.1 * np.mean((enlarged.astype(np.float32) - truth) ** 2)
+
+
+@pytest.mark.parametrize("keep", KEEPS)
+def test_no_strength_gives_the_exact_original(keep: Keep) -> None:
+    original = to_srgb(painted())
+    relit = small(to_srgb(warm_from_left(painted(1))))
+    assert np.array_equal(transfer(original, relit, disc(), TransferOptions(keep, strength=0)), original)
+    kept = transfer(original, relit, disc(), TransferOptions(keep))
+    assert np.array_equal(kept[disc() == 0], original[disc() == 0])
+    assert not np.array_equal(kept, original)
+
+
+@pytest.mark.parametrize("keep", KEEPS)
+@pytest.mark.parametrize("factor", [0.3, 3.0])
+def test_more_strength_is_more_light_at_every_pixel(keep: Keep, factor: float) -> None:
+    light = painted() * np.float32(0.3)
+    original, relit = to_srgb(light), small(to_srgb(light * np.float32(factor)))
+    steps = [
+        transfer(original, relit, disc(), TransferOptions(keep, strength, strength)).astype(int)
+        for strength in (0, 0.25, 0.5, 0.75, 1)
+    ]
+    for weaker, stronger in pairwise(steps):
+        change = stronger - weaker if factor > 1 else weaker - stronger
+        assert change.min() >= 0 and change.mean() > 1
+
+
+@pytest.mark.parametrize("keep", KEEPS)
+def test_a_picture_relit_by_its_own_light_stays(keep: Keep) -> None:
+    original = to_srgb(painted())
+    result = transfer(original, small(original), disc(), TransferOptions(keep, background_strength=1))
+    difference = np.abs(result.astype(int) - original)
+    assert difference.mean() < 0.5 and np.percentile(difference, 99.9) <= 4
+
+
+def edge_profile(
+    away: FloatArray, matte: FloatArray, levels: tuple[int, int], options: TransferOptions, gains: tuple[float, float]
+) -> FloatArray:
+    """Mean gain at -12..12 pixels from the matte's edge (inside is below 0), noise in the place of 8-bit steps."""
+    inside, outside = levels
+    rng = np.random.default_rng(5)
+    grain = rng.normal(1, 0.05, (SIDE, SIDE, 1)).astype(np.float32)
+    subject, behind = (to_linear(np.full((1, 1, 3), level, np.uint8)) for level in (inside, outside))
+    cover = matte[..., None]
+    original = to_srgb((subject * cover + behind * (1 - cover)) * grain)
+    lit = subject * np.float32(gains[0]) * cover + behind * np.float32(gains[1]) * (1 - cover)
+    result = transfer(original, small(to_srgb(lit * grain)), matte, options)
+    before, after = luminance(to_linear(original)), luminance(to_linear(result))
+    rings = [np.abs(away - step) <= 0.5 for step in range(-12, 13)]
+    return np.array([after[ring].sum() / before[ring].sum() for ring in rings], np.float32)
+
+
+@pytest.mark.parametrize("keep", KEEPS)
+@pytest.mark.parametrize("soft", [0.0, 8.0], ids=["hard", "soft"])
+@pytest.mark.parametrize("levels", [(50, 210), (200, 40)], ids=["dark before bright", "bright before dark"])
+@pytest.mark.parametrize("shape", ["straight", "curved"])
+def test_there_is_no_halo_at_the_edge(keep: Keep, soft: float, levels: tuple[int, int], shape: str) -> None:
+    away = X - SIDE / 2.3 if shape == "straight" else np.hypot(Y - SIDE / 2, X - SIDE / 2) - 110
+    matte = np.clip(0.5 - away / max(soft, 1e-3), 0, 1).astype(np.float32)
+    for gains in ((2.0, 0.5), (0.5, 1.6)):
+        lit = tuple(
+            min(gain, 0.95 / float(to_linear(np.uint8(level)))) for gain, level in zip(gains, levels, strict=True)
+        )
+        for behind in (0.0, 1.0):
+            profile = edge_profile(away, matte, levels, TransferOptions(keep, 1, behind), (lit[0], lit[1]))
+            ends = profile[0], profile[-1]
+            assert abs(ends[1] / (lit[1] if behind else 1) - 1) < 0.08
+            assert abs(ends[0] / lit[0] - 1) < 0.08
+            steps = np.diff(profile[7:18]) / profile[7:17]
+            rising = ends[1] > ends[0]
+            against = -steps if rising else steps
+            assert against.max() < 0.02, f"{gains} {behind}: {np.round(profile, 3)}"
+            assert profile.max() < max(ends) * 1.02 and profile.min() > min(ends) * 0.98
+
+
+@pytest.mark.parametrize("keep", KEEPS)
+def test_inside_and_outside_never_mix(keep: Keep) -> None:
+    """What stands behind the subject, before or after, has no part in the subject's light."""
+    matte = disc(soft=6)
+    subject = painted(2) * np.float32(0.3)
+    results = []
+    for behind, relit_behind in ((0.9, 0.0), (0.0, 0.9), (0.02, 0.02)):
+        cover = matte[..., None]
+        original = to_srgb(subject * cover + np.float32(behind) * (1 - cover))
+        relit = to_srgb(warm_from_left(subject) * cover + np.float32(relit_behind) * (1 - cover))
+        results.append(transfer(original, small(relit), matte, TransferOptions(keep)).astype(int))
+    whole = disc(radius=112) == 1
+    assert max(np.abs(results[0] - other)[whole].mean() for other in results[1:]) < 1
+    assert max(np.percentile(np.abs(results[0] - other)[whole], 99) for other in results[1:]) < 6
+
+
+@pytest.mark.parametrize("keep", KEEPS)
+def test_noise_in_deep_shadow_is_not_blown_up(keep: Keep) -> None:
+    rng = np.random.default_rng(3)
+    original = np.clip(rng.normal(5, 1, (SIDE, SIDE, 3)) + 0.5, 0, 255).astype(np.uint8)
+    relit = np.full((128, 128, 3), 140, np.uint8)
+    result = transfer(original, relit, np.ones((SIDE, SIDE), np.float32), TransferOptions(keep))
+    assert result.mean() > 2.2 * original.mean()
+    assert result.std() < 3 * original.std()
+    unlimited = transfer(original, relit, np.ones((SIDE, SIDE), np.float32),
+                         TransferOptions(keep, most=1000, lift=1000))  # fmt: skip
+    assert unlimited.std() > 2 * result.std()
+
+
+def test_a_generated_pictures_own_details_stay_behind() -> None:
+    """Marks that only the relit picture has: detail and all drop them, colour follows them at its resolution."""
+    light = painted(4) * np.float32(0.5)
+    rng = np.random.default_rng(4)
+    marks = np.exp(rng.normal(0, 0.5, (128, 128, 1))).astype(np.float32)
+    relit = to_srgb(to_linear(small(to_srgb(light))) * marks)
+    whole = np.ones((SIDE, SIDE), np.float32)
+    found = {}
+    for keep in KEEPS:
+        after = luminance(to_linear(transfer(to_srgb(light), relit, whole, TransferOptions(keep))))
+        change = np.log((after + 0.01) / (luminance(light) + 0.01))
+        blurred = np.asarray(Image.fromarray(change).resize((32, 32), Image.Resampling.BOX).resize((SIDE, SIDE)))
+        found[keep] = float((change - blurred).std())
+    assert max(found["detail"], found["all"]) < 0.06 and found["colour"] > 0.09
+
+
+@pytest.mark.parametrize("keep", KEEPS)
+@pytest.mark.parametrize(
+    ("size", "relit_size"),
+    [((1, 300), (32, 32)), ((300, 1), (32, 32)), ((1, 1), (1, 1)), ((64, 64), (64, 64)), ((64, 48), (512, 384)),
+     ((200, 301), (67, 999)), ((5, 7), (1, 1))],
+)  # fmt: skip
+def test_any_size_and_any_matte_will_do(keep: Keep, size: tuple[int, int], relit_size: tuple[int, int]) -> None:
+    rng = np.random.default_rng(1)
+    original = rng.integers(0, 256, (*size, 3), dtype=np.uint8)
+    relit = rng.integers(0, 256, (*relit_size, 3), dtype=np.uint8)
+    for matte in (np.zeros(size), np.ones(size), np.full(size, 0.5), np.full(size, 1e-5), rng.uniform(0, 1, size)):
+        for behind in (0.0, 0.7):
+            options = TransferOptions(keep, background_strength=behind)
+            with np.errstate(all="raise", under="ignore"):
+                result = transfer(original, relit, matte.astype(np.float32), options)
+            assert result.shape == original.shape and result.dtype == np.uint8
+            if behind == 0 and matte.max() < 0.001:
+                assert np.array_equal(result, original)
+
+
+def test_a_matte_of_another_size_is_refused() -> None:
+    picture = np.zeros((8, 8, 3), np.uint8)
+    with pytest.raises(ValueError, match=r"\(8, 9\)"):
+        transfer(picture, picture, np.ones((8, 9), np.float32), TransferOptions("all"))
+
+
+@pytest.mark.parametrize("keep", KEEPS)
+def test_strips_meet_without_a_seam(keep: Keep, monkeypatch: pytest.MonkeyPatch) -> None:
+    original, relit = to_srgb(painted()), small(to_srgb(warm_from_left(painted())), 100)
+    options = replace(TransferOptions(keep), background_strength=0.5)
+    whole = transfer(original, relit, disc(), options).astype(int)
+    monkeypatch.setattr(module, "STRIP_PIXELS", 5 * SIDE)
+    assert np.abs(transfer(original, relit, disc(), options) - whole).max() <= 1
+
+
+def test_memory_does_not_grow_with_float_copies_of_the_picture() -> None:
+    high, wide = 2000, 3000
+    original = np.full((high, wide, 3), 90, np.uint8)
+    matte = np.ones((high, wide), np.float32)
+    relit = np.full((512, 768, 3), 120, np.uint8)
+    tracemalloc.start()
+    transfer(original, relit, matte, TransferOptions("detail", background_strength=1))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    # The result itself has 18 MB; one float32 copy of the picture would have 72 MB.
+    assert peak < 18e6 + 200e6
