@@ -46,15 +46,22 @@ class Finished:
     measures: Measures
 
 
+SURE = (0.05, 0.95)
+"""Values of a segmenter's matte that count as nothing and as whole: a network's answer is rarely quite 0 or 1, and a
+subject that is 2 % transparent lets a new background through."""
+
+
 def framed(subject: Subject, frame: Frame) -> Source:
     """Bring a subject's pictures into the result's frame."""
+    low, high = (0.0, 1.0) if subject.matte_source in ("given", "alpha") else SURE
+    matte = np.clip((subject.matte - np.float32(low)) / np.float32(high - low), 0, 1)
     alpha = subject.picture.alpha
     background = subject.background
     if background is not None:
         background = scaled(frame.from_model(resize_and_center_crop(background, *frame.model)), frame.result)
     return Source(
         picture=frame.of_picture(subject.picture.rgb),
-        matte=frame.of_matte(subject.matte),
+        matte=frame.of_matte(matte),
         alpha=None if alpha is None else frame.of_picture(alpha),
         background=background,
         frame=frame,

@@ -7,7 +7,7 @@ import re
 import numpy as np
 
 from iclight_local.errors import InvalidRequest
-from iclight_local.imaging.fit import FloatArray, UInt8Array, resize_and_center_crop
+from iclight_local.imaging.fit import FloatArray, UInt8Array
 from iclight_local.imaging.linear import to_linear, to_srgb
 
 Colour = tuple[int, int, int]
@@ -77,8 +77,3 @@ def filled(colour: str, height: int, width: int) -> UInt8Array:
         InvalidRequest: ``colour`` is not written as ``#rrggbb``.
     """
     return np.full((height, width, 3), parse_colour(colour), np.uint8)
-
-
-def covering(picture: UInt8Array, width: int, height: int) -> UInt8Array:
-    """A background picture (uint8 sRGB, H x W x 3) scaled to cover ``width`` x ``height`` pixels, its centre kept."""
-    return resize_and_center_crop(picture, width, height)

@@ -10,7 +10,7 @@ from iclight_local.imaging.linear import luminance, to_linear, to_srgb
 
 REACH = 0.25
 """How far from the subject a shadow is kept, relative to the larger side of the subject."""
-UNSURE = 0.04
+UNSURE = 0.05
 """Darkening (natural logarithm) that is never taken for a shadow, besides what the background itself varies by."""
 LEAST_SEEN = 0.02
 """Share of the picture that must be background for a shadow to be looked for."""
@@ -30,10 +30,10 @@ def contact_shadow(original: UInt8Array, matte: FloatArray) -> FloatArray:
     """How much of the light the subject leaves to the background around its foot.
 
     The background without the subject is estimated from what is seen of it, in the logarithm of linear luminance: a
-    profile down the rows plus one along the columns plus a very smooth rest, fitted with weights that are low near the
-    subject and for whatever lies below the fit. So a wall, a floor, a gradient and a pool of light are followed, and
-    a shadow is not. What is darker than that by more than the background varies elsewhere is shadow. It fades out
-    over :data:`REACH` and towards the upper half of the subject. A shadow on a strongly textured background is lost.
+    profile down the rows plus a smooth one along the columns, fitted with weights that are low near the subject and for
+    whatever lies below the fit. So a wall, a floor, a gradient and a pool of light are followed, and a shadow is not.
+    What is darker than that by more than the background varies elsewhere is shadow. It fades out over :data:`REACH` and
+    towards the upper half of the subject. A shadow on a strongly textured background is lost.
 
     Args:
         original: uint8 sRGB, H x W x 3: the subject before its own background.
@@ -53,7 +53,7 @@ def contact_shadow(original: UInt8Array, matte: FloatArray) -> FloatArray:
     near = _nearness(cover)
     darker, noise = _darkening(np.log(bright + _DARK), seen, near)
     least = UNSURE + 2 * noise
-    darker = darker * _smoothstep(darker, least, 3 * least) * near * _low(cover)
+    darker = darker * _smoothstep(darker, least, 3 * least) * np.minimum(2 * near, 1) * _low(cover)
     factor = np.exp(-_spread(darker, seen)).astype(np.float32)
     box = (0, 0, width / scale, height / scale)
     return np.asarray(Image.fromarray(factor).resize((width, height), Image.Resampling.BILINEAR, box=box))
@@ -81,25 +81,29 @@ def _darkening(tone: FloatArray, seen: FloatArray, near: FloatArray) -> tuple[Fl
     height, width = tone.shape
     side = max(height, width)
     narrow, wide = _gauss(height, 0.01 * side) + np.float32(1e-4), _gauss(width, 0.15 * side)
-    smooth = _gauss(height, 0.2 * side), _gauss(width, 0.2 * side)
     trust = seen * (np.float32(1.02) - near) + np.float32(1e-6)
-    weight, across, rest = trust, np.zeros((1, width), np.float32), np.zeros_like(tone)
+    weight, across = trust, np.zeros((1, width), np.float32)
     for _ in range(_ROUNDS):
-        total = weight.sum(1, keepdims=True)
-        down = (narrow @ (weight * (tone - across - rest)).sum(1, keepdims=True)) / (narrow @ total)
-        total = weight.sum(0, keepdims=True)
-        across = ((weight * (tone - down - rest)).sum(0, keepdims=True) @ wide) / (total @ wide)
+        down = _profile(tone - across, weight, narrow)
+        across = _profile((tone - down).T, weight.T, wide).T
         left = tone - down - across
-        rest = (smooth[0] @ (weight * left) @ smooth[1]) / (smooth[0] @ weight @ smooth[1])
-        left = left - rest
         noise = _scale(left, trust)
         # Half as patient with what is darker, so that the fit runs along the upper side of the background.
-        weight = trust / (1 + (left / np.where(left < 0, np.float32(2 * noise), np.float32(4 * noise))) ** 2)
+        patience = np.where(left < 0, np.float32(2 * noise), np.float32(4 * noise))
+        weight = np.asarray(trust / (1 + (left / patience) ** 2), np.float32)
     return np.maximum(-left, 0), noise
 
 
+def _profile(tone: FloatArray, weight: FloatArray, kernel: FloatArray) -> FloatArray:
+    """Smoothed means of the rows, H x 1; a row of which little is seen counts almost as much as any other."""
+    total = weight.sum(1, keepdims=True)
+    mean = (weight * tone).sum(1, keepdims=True) / total
+    known = total / (total + np.float32(0.01) * total.max())
+    return np.asarray((kernel @ (mean * known)) / (kernel @ known))
+
+
 def _scale(left: FloatArray, trust: FloatArray) -> float:
-    """Standard deviation of the fit's residuals in the upper half, which no shadow spreads; at least 0.005."""
+    """Standard deviation of the residuals, from their median, which a shadow does not move; at least 0.005."""
     order = np.argsort(np.abs(left), axis=None)
     share = np.cumsum(trust.ravel()[order], dtype=np.float64)
     middle = np.searchsorted(share, 0.5 * share[-1])
@@ -124,10 +128,10 @@ def _nearness(cover: FloatArray) -> FloatArray:
 
 
 def _low(cover: FloatArray) -> FloatArray:
-    """0 in the upper third of the subject, 1 in its lower third and below: one column, H x 1."""
+    """0 beside the upper part of the subject, 1 beside its lowest quarter and below: one column, H x 1."""
     rows = np.flatnonzero(cover.max(1) > 0.5)
     place = (np.arange(len(cover), dtype=np.float32) - rows[0]) / np.float32(max(1, rows[-1] - rows[0]))
-    return _smoothstep(place, 0.33, 0.67)[:, None]
+    return _smoothstep(place, 0.4, 0.75)[:, None]
 
 
 def _smoothstep(values: FloatArray, low: float, high: float) -> FloatArray:

@@ -16,7 +16,7 @@ from PIL import Image
 
 from iclight_local.imaging.fit import FloatArray, UInt8Array
 from iclight_local.imaging.gains import Gain, Twins, gain
-from iclight_local.imaging.linear import to_linear, to_srgb
+from iclight_local.imaging.linear import luminance, to_linear, to_srgb
 from iclight_local.imaging.smooth import resampled
 
 Keep = Literal["detail", "colour", "all"]
@@ -43,7 +43,7 @@ class TransferOptions:
             saturation (HSV) of every pixel, luminance follows the relit picture as finely as that goes; ``all``: hue,
             saturation and detail, only smooth luminance is carried.
         strength: 0 (the original) to 1 (all of the light) inside of the matte; the gain's exponent.
-        background_strength: the same outside of it.
+        background_strength: the same outside of it; 0 keeps the background's pixels.
         radius: of the smoothing, as a share of the larger side. 0 carries every detail of the relit picture.
         edge: variance of the logarithm of the gain at which an edge of the light is half kept: 0.02 is a step from
             light to shadow by a factor of 1.3. More smooths the light's own edges as well.
@@ -55,8 +55,8 @@ class TransferOptions:
     """
 
     keep: Keep
-    strength: float = 1.0
-    background_strength: float = 0.0
+    strength: float
+    background_strength: float
     radius: float = 0.02
     edge: float = 0.02
     most: float = 8.0
@@ -102,14 +102,14 @@ class _Side:
     """One region's gain, ready to be read row by row at full size."""
 
     factor: tuple[Image.Image, ...]
+    low: tuple[Image.Image, ...]
     offset: tuple[Image.Image, ...]
     outside: bool
 
     def at(self, rows: slice, shape: tuple[int, int]) -> Gain:
-        """The gain of some rows of a picture of ``shape``, bilinear between its own pixels."""
-        planes = [_enlarged(plane, rows, shape) for plane in (*self.factor, *self.offset)]
-        count = len(self.factor)
-        return Gain(np.stack(planes[:count]), np.stack(planes[count:]) if self.offset else None)
+        """The gain of some rows of a picture of ``shape``, channels first, bilinear between its own pixels."""
+        factor, low = (_enlarged(planes, rows, shape) for planes in (self.factor, self.low))
+        return Gain(factor, low, _enlarged(self.offset, rows, shape) if self.offset else None)
 
 
 _Part = tuple[Gain, FloatArray]
@@ -130,7 +130,7 @@ def _gains(original: UInt8Array, relit: UInt8Array, matte: FloatArray, options: 
         return []
     before, after = _small_light(original, size), _small_light(relit, size)
     found = [(gain(Twins(before, after, part), options, strength), outside) for strength, outside, part in regions]
-    return [_Side(_images(each.factor), _images(each.offset), outside) for each, outside in found]
+    return [_Side(_images(each.factor), _images(each.low), _images(each.offset), outside) for each, outside in found]
 
 
 def _small_size(original: tuple[int, ...], relit: tuple[int, ...]) -> tuple[int, int]:
@@ -166,10 +166,11 @@ def _images(planes: FloatArray | None) -> tuple[Image.Image, ...]:
     return tuple(Image.fromarray(np.ascontiguousarray(planes[..., index])) for index in range(planes.shape[2]))
 
 
-def _enlarged(plane: Image.Image, rows: slice, shape: tuple[int, int]) -> FloatArray:
-    scale = plane.height / shape[0]
-    box = (0.0, rows.start * scale, float(plane.width), min(rows.stop * scale, float(plane.height)))
-    return np.asarray(plane.resize((shape[1], rows.stop - rows.start), Image.Resampling.BILINEAR, box))
+def _enlarged(planes: tuple[Image.Image, ...], rows: slice, shape: tuple[int, int]) -> FloatArray:
+    scale = planes[0].height / shape[0]
+    box = (0.0, rows.start * scale, float(planes[0].width), min(rows.stop * scale, float(planes[0].height)))
+    size = shape[1], rows.stop - rows.start
+    return np.stack([np.asarray(plane.resize(size, Image.Resampling.BILINEAR, box)) for plane in planes])
 
 
 def _in_channels(original: UInt8Array, parts: list[_Part], result: UInt8Array) -> None:
@@ -178,7 +179,7 @@ def _in_channels(original: UInt8Array, parts: list[_Part], result: UInt8Array) -
         before = to_linear(np.ascontiguousarray(original[..., channel]))
         change = np.zeros_like(before)
         for side, cover in parts:
-            own = before * (side.factor[channel] - 1)
+            own = _own_light(before, side.low[channel], cover) * (side.factor[channel] - 1)
             if side.offset is not None:
                 own += side.offset[channel]
             change += cover * own
@@ -188,11 +189,21 @@ def _in_channels(original: UInt8Array, parts: list[_Part], result: UInt8Array) -
 
 def _in_values(original: UInt8Array, parts: list[_Part], result: UInt8Array) -> None:
     """Encoded values of all channels times one factor, which keeps hue and saturation; none reaches white by it."""
-    more = np.zeros(original.shape[:2], np.float32)
+    bright = luminance(to_linear(original)) + np.float32(1e-6)
+    more = np.zeros_like(bright)
     for side, cover in parts:
-        more += cover * (side.factor[0] - 1)
+        more += cover * (side.factor[0] - 1) * (_own_light(bright, side.low[0], cover) / bright)
     _bend(more, _room()[original.max(axis=2)])
     result[...] = original * (more + 1)[..., None] + np.float32(0.5)
+
+
+def _own_light(light: FloatArray, low: FloatArray, cover: FloatArray) -> FloatArray:
+    """What of a mixed pixel's light is a region's own: where it is brighter than the region near it, that shines in.
+
+    Without this a subject that is brightened before a bright wall gets a rim of brightened wall.
+    """
+    foreign = 1 - np.square(np.square(cover))
+    return np.asarray(light - foreign * np.maximum(light - low, 0))
 
 
 def _bend(change: FloatArray, room: FloatArray) -> None:

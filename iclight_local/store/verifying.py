@@ -33,7 +33,7 @@ State = Literal["ok", "damaged", "unknown", "unusable"]
 STATE_WORDS: dict[State, str] = {
     "ok": "ok",
     "damaged": "damaged",
-    "unknown": "not in the manifest",
+    "unknown": "whole, and none of the published files",
     "unusable": "unusable",
 }
 FAULTS: tuple[State, ...] = ("damaged", "unusable")

@@ -150,7 +150,7 @@ class TestVerify:
         answer = iclight("weights", "verify")
         assert answer.status == 0
         assert f"ok (iclight-fc): {bundle / FC.name}" in answer.out.splitlines()
-        assert f"not in the manifest: {bundle / FBC.name}" in answer.out.splitlines()
+        assert f"whole, and none of the published files: {bundle / FBC.name}" in answer.out.splitlines()
 
     def test_damage(self, iclight: Command, bundle: Path) -> None:
         (bundle / FC.name).write_bytes(FC.read_bytes()[:-1])

@@ -64,7 +64,9 @@ def test_brighter_highlights_bend_and_keep_their_order() -> None:
 
 def test_darker_is_plain_gain() -> None:
     grey = np.full((4, 4, 3), 200, np.uint8)
-    picture, gain = exposed(grey, 0.25 * subject_luminance(grey, np.ones((4, 4), np.float32)), np.ones((4, 4), np.float32))
+    picture, gain = exposed(
+        grey, 0.25 * subject_luminance(grey, np.ones((4, 4), np.float32)), np.ones((4, 4), np.float32)
+    )
     assert gain == pytest.approx(0.25, rel=1e-3)
     # 200 is 0.5776 in linear light, and a quarter of it is 106.4.
     assert (picture == 106).all()

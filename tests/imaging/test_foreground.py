@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
@@ -17,6 +19,7 @@ Floats = np.ndarray
 BEHIND = {"dark": 0.02, "bright": 0.8}
 
 
+@cache
 def render(seed: int) -> tuple[Floats, Floats]:
     """Linear colours of a rendered subject and its matte."""
     case = sample(seed, SIZE, "test")
@@ -24,6 +27,7 @@ def render(seed: int) -> tuple[Floats, Floats]:
     return front, np.round(case.matte * 255).astype(np.float32) / 255
 
 
+@cache
 def hair() -> tuple[Floats, Floats]:
     """Linear colours of a brown head of curls and its matte: lines of a quarter to one and a half pixels."""
     rng = np.random.default_rng(0)
@@ -46,6 +50,7 @@ def hair() -> tuple[Floats, Floats]:
     return front.astype(np.float32), matte
 
 
+@cache
 def backdrop(kind: str) -> Floats:
     if kind == "green":
         return np.full((SIZE, SIZE, 3), [0.15, 0.7, 0.2], np.float32)

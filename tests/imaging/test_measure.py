@@ -18,6 +18,8 @@ from iclight_local.imaging.measure import Measures, measure
 
 CASE = sample(3, 256, "test")
 PICTURE, MATTE = CASE.target, CASE.matte
+LARGE = sample(3, 512, "test")
+OTHERS = (LARGE.target, lit_again(LARGE, 1).target, LARGE.input)
 PAIRS = np.array(
     [
         (50.0, 2.6772, -79.7751, 50.0, 0.0, -82.7485, 2.0425),
@@ -51,15 +53,14 @@ def blurred(picture: np.ndarray, radius: float) -> np.ndarray:
 
 def turned(picture: np.ndarray, degrees: float) -> np.ndarray:
     layers = np.array(Image.fromarray(picture).convert("HSV"))
-    layers[..., 0] += np.uint8(round(degrees / 360 * 256))
+    layers[..., 0] += np.uint8(round(degrees / 360 * 256) % 256)
     return np.asarray(Image.fromarray(layers, "HSV").convert("RGB"))
 
 
 def shifted(dx: float, dy: float, other: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """A picture, another one moved by so many pixels, and the matte, at half of the renders' size."""
     moved = np.roll(other, (round(dy * 2), round(dx * 2)), (0, 1))
-    large = sample(3, 512, "test")
-    reduced = [np.asarray(Image.fromarray(plane).reduce(2)) for plane in (large.target, moved, large.matte)]
+    reduced = [np.asarray(Image.fromarray(plane).reduce(2)) for plane in (LARGE.target, moved, LARGE.matte)]
     return reduced[0], reduced[1], reduced[2]
 
 
@@ -73,7 +74,7 @@ def test_two_flat_colours_differ_by_their_published_measure() -> None:
     found = measure(before, after, np.ones((9, 9), np.float32))
     assert found.delta_e == pytest.approx(expected, abs=1e-3)
     assert found.delta_e_mean == pytest.approx(expected, abs=1e-3)
-    assert 5 < expected < 9
+    assert 4 < expected < 5
 
 
 def test_a_copy_differs_in_nothing() -> None:
@@ -99,18 +100,17 @@ def test_the_more_is_blurred_the_less_detail_is_left() -> None:
 
 
 def test_other_light_alone_keeps_the_detail() -> None:
-    across = np.linspace(0.3, 1.6, 256, dtype=np.float32)[None, :, None] * np.float32([1, 0.85, 0.6])
+    across = np.linspace(0.3, 1.6, 256, dtype=np.float32)[None, :, None] * np.float32([1, 0.8, 0.4])
     lit = to_srgb(to_linear(PICTURE) * across)
     found = measure(PICTURE, lit, MATTE)
     assert found.detail > 0.93
-    assert found.delta_e > 10
+    assert found.delta_e > 5
     assert found.detail > measure(PICTURE, blurred(PICTURE, 1), MATTE).detail
 
 
 @pytest.mark.parametrize(("dx", "dy"), [(3, -2), (0, 0), (0.5, 1.5), (-7, 5)])
 def test_a_shift_is_found_also_under_other_light(dx: float, dy: float) -> None:
-    large = sample(3, 512, "test")
-    for other in (large.target, lit_again(large, 1).target, large.input):
+    for other in OTHERS:
         assert measure(*shifted(dx, dy, other)).shift == pytest.approx((dx, dy), abs=0.3)
 
 

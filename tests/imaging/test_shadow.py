@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from benchmarks.scenes import Background, Hemisphere, Light, over, sample, to_bytes, tone_map
+from benchmarks.scenes import Background, Hemisphere, Light, Lights, Scene, over, sample, to_bytes, tone_map
 from benchmarks.scenes.samples import cast_shadow
 from iclight_local.imaging.shadow import contact_shadow, shaded
 
@@ -39,20 +39,27 @@ def backdrop(kind: str) -> tuple[Floats, Floats]:
     return wall, np.ones_like(down)
 
 
-def photograph(seed: int, kind: str, shadowed: bool) -> tuple[np.ndarray, Floats, Floats]:
-    """A picture, its matte and the light that the shadow leaves, 0..1."""
-    case = sample(seed, SIZE, "test")
+@cache
+def subject(seed: int) -> tuple[Scene, Lights, Floats]:
+    """A scene, its lights and its radiance under them."""
+    scene = sample(seed, SIZE, "test").scene
     rng = np.random.default_rng(seed)
     lights = (
         Light(rng.uniform(-70, 70), rng.uniform(25, 60), (1.0, 1.0, 1.0), 0.6, 0.3),
         Hemisphere((0.4,) * 3, (0.3,) * 3),
     )
+    return scene, lights, scene.relight(lights)
+
+
+def photograph(seed: int, kind: str, shadowed: bool) -> tuple[np.ndarray, Floats, Floats]:
+    """A picture, its matte and the light that the shadow leaves, 0..1."""
+    scene, lights, front = subject(seed)
     radiance, floor = backdrop(kind)
-    left = 1 - cast_shadow(case.scene, Background(radiance, lights, kind, "", floor))
+    left = 1 - cast_shadow(scene, Background(radiance, lights, kind, "", floor))
     left = left if shadowed else np.ones_like(left)
-    linear = over(case.scene.relight(lights), case.matte, radiance * left[..., None])
-    noise = rng.standard_normal(linear.shape).astype(np.float32) * np.float32(NOISE)
-    return to_bytes(tone_map(linear, 1.0) + noise), case.matte, left
+    linear = over(front, scene.matte, radiance * left[..., None])
+    noise = np.random.default_rng(seed).standard_normal(linear.shape).astype(np.float32) * np.float32(NOISE)
+    return to_bytes(tone_map(linear, 1.0) + noise), scene.matte, left
 
 
 def low_and_near(matte: Floats) -> np.ndarray:
@@ -64,21 +71,23 @@ def low_and_near(matte: Floats) -> np.ndarray:
     return beside & (down > rows[0] + 0.6 * high) & (down < rows[-1] + reach) & (matte < 0.05)
 
 
-@pytest.mark.parametrize("kind", ["flat", "gradient", "wall and floor", "pool of light"])
-def test_a_cast_shadow_is_found(kind: str) -> None:
+@pytest.mark.parametrize(
+    ("kind", "alike"), [("flat", 0.91), ("gradient", 0.89), ("wall and floor", 0.91), ("pool of light", 0.84)]
+)
+def test_a_cast_shadow_is_found(kind: str, alike: float) -> None:
     likeness, missed = [], []
     for seed in STANDING:
         picture, matte, truth = photograph(seed, kind, True)
         found, where = contact_shadow(picture, matte), low_and_near(matte)
         likeness.append(np.corrcoef(found[where], truth[where])[0, 1])
         missed.append(np.abs(found - truth)[where].mean() / np.abs(1 - truth)[where].mean())
-    assert np.mean(likeness) > 0.85
-    assert min(likeness) > 0.7
+    assert np.mean(likeness) > alike
+    assert min(likeness) > 0.75
     assert np.mean(missed) < 0.5
 
 
 @pytest.mark.parametrize("kind", ["flat", "gradient", "wall and floor", "pool of light"])
-@pytest.mark.parametrize("seed", [*STANDING, 0, 3])
+@pytest.mark.parametrize("seed", [0, 2, 6, 9])
 def test_a_background_without_a_shadow_has_none(seed: int, kind: str) -> None:
     picture, matte, _ = photograph(seed, kind, False)
     assert contact_shadow(picture, matte).min() >= 0.97
@@ -100,7 +109,7 @@ def test_the_shadow_is_smooth_low_and_near() -> None:
     assert found.dtype == np.float32
     assert found.min() < 0.7
     assert found.max() <= 1
-    assert max(np.abs(np.diff(found, axis=axis)).max() for axis in (0, 1)) < 0.15
+    assert max(np.abs(np.diff(found, axis=axis)).max() for axis in (0, 1)) < 0.2
     rows = np.flatnonzero(matte.max(1) > 0.5)
     assert found[: rows[0] + np.ptp(rows) // 4].min() > 0.97
 
@@ -130,7 +139,13 @@ def test_its_size_is_that_of_the_picture_at_any_scale() -> None:
 def test_odd_pictures_give_light_between_0_and_1(shape: tuple[int, int], cover: str) -> None:
     rng = np.random.default_rng(0)
     noise = rng.random(shape, dtype=np.float32)
-    level = {"none": 0 * noise, "all": 0 * noise + 1, "half": 0 * noise + 0.5, "random": noise, "checked": noise.round()}
+    level = {
+        "none": 0 * noise,
+        "all": 0 * noise + 1,
+        "half": 0 * noise + 0.5,
+        "random": noise,
+        "checked": noise.round(),
+    }
     for picture in (np.full((*shape, 3), 77, np.uint8), rng.integers(0, 256, (*shape, 3), dtype=np.uint8)):
         found = contact_shadow(picture, level[cover])
         assert found.shape == shape
