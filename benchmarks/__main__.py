@@ -59,6 +59,10 @@ def build_parser() -> argparse.ArgumentParser:
     _add_mini_options(mini)
     mini.set_defaults(run=_mini)
 
+    carry = commands.add_parser("transfer", help="carrying light to full size: nearness to true renders, print, cost")
+    _add_transfer_options(carry)
+    carry.set_defaults(run=_transfer)
+
     side = commands.add_parser("side", help="what `pipeline` starts: one side, once, in this process")
     side.add_argument("side", choices=SIDES)
     side.add_argument("experiment", type=json.loads)
@@ -108,6 +112,23 @@ def _add_mini_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=int, default=default.threads)
     parser.add_argument("--photos", help="folder of further photographs for the autoencoder")
     parser.add_argument("--segmenter", help="KIND:FILE or a name, else the bundle's ONNX file")
+
+
+def _add_transfer_options(parser: argparse.ArgumentParser) -> None:
+    # No defaults from Carrying: what it imports would be missing from the cold starts that `side` measures.
+    parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
+    parser.add_argument("--sheet", type=Path, help="PNG file to write crops to: original, upscaled, transferred, truth")
+    unset = argparse.SUPPRESS
+    parser.add_argument("--scenes", type=int, default=unset, help="usually 12")
+    parser.add_argument("--first", type=int, default=unset, help="seed of the first scene")
+    parser.add_argument("--size", type=int, default=unset, help="side in pixels of the originals, usually 2048")
+    parser.add_argument("--small", type=int, default=unset, help="side in pixels of the relit pictures, usually 512")
+    parser.add_argument("--megapixels", type=_numbers, default=unset, help="sizes, separated by commas")
+    parser.add_argument("--runs", type=int, default=unset, help="of each size, usually 3")
+
+
+def _numbers(text: str) -> tuple[float, ...]:
+    return tuple(float(number) for number in text.split(",") if number)
 
 
 def _size(text: str) -> tuple[int, int]:
@@ -166,6 +187,19 @@ def _mini(options: argparse.Namespace) -> int:
 
     values = {name: value for name, value in vars(options).items() if name in Trial.__dataclass_fields__}
     result = run_sections(Trial(**values), options.only.split(","), options.out, options.sheet)
+    print(table(result))
+    print(f"All values: {options.out}")
+    return 0
+
+
+def _transfer(options: argparse.Namespace) -> int:
+    from benchmarks.transfer import measure, table
+    from benchmarks.transfer_scenes import Carrying
+
+    values = {name: value for name, value in vars(options).items() if name in Carrying.__dataclass_fields__}
+    result = measure(Carrying(**values), options.sheet)
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    options.out.write_text(json.dumps(result, indent=1) + "\n")
     print(table(result))
     print(f"All values: {options.out}")
     return 0

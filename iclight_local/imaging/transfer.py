@@ -44,7 +44,8 @@ class TransferOptions:
             saturation and detail, only smooth luminance is carried.
         strength: 0 (the original) to 1 (all of the light) inside of the matte; the gain's exponent.
         background_strength: the same outside of it; 0 keeps the background's pixels.
-        radius: of the smoothing, as a share of the larger side. 0 carries every detail of the relit picture.
+        radius: of the smoothing, as a share of the larger side. A relit picture whose finest details agree with the
+            original's is not smoothed, whatever this says (:mod:`iclight_local.imaging.gains`).
         edge: variance of the logarithm of the gain at which an edge of the light is half kept: 0.02 is a step from
             light to shadow by a factor of 1.3. More smooths the light's own edges as well.
         most: largest gain of linear light, approached softly; more brings up noise and 8-bit steps of the shadows.

@@ -52,8 +52,8 @@ class Pictures:
     """What one foreground is relit from, each uint8 H x W x 3: itself on grey 127, its background, its light map."""
 
     foreground: UInt8Array
-    background: UInt8Array | None = None
-    light_map: UInt8Array | None = None
+    background: UInt8Array | None
+    light_map: UInt8Array | None
 
 
 def make_item(pictures: Pictures, knobs: Knobs) -> Item:
