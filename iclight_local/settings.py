@@ -16,8 +16,8 @@ from iclight_local.errors import InvalidRequest
 from iclight_local.layouts.lora import ACCEPTS as LORA_ACCEPTS
 from iclight_local.layouts.lora import SEPARATOR as LORA_SEPARATOR
 from iclight_local.layouts.lora import LoraFile, parse_lora
-from iclight_local.sentences import expectation
 from iclight_local.segmenters.catalogue import DEFAULT as DEFAULT_SEGMENTER
+from iclight_local.sentences import expectation
 from iclight_local.store.bundles import DEFAULT as DEFAULT_BUNDLE
 
 PREFIX = "ICLIGHT_"

@@ -56,7 +56,7 @@ class Finish(Knobs):
     )
     contact_shadow: bool = Field(
         False,
-        description="Keep the shadow that the subject casts in the picture (background_mode image, colour, transparent).",
+        description="Keep the shadow that the subject casts (background_mode image, colour, transparent).",
     )
     exposure: float | None = Field(
         None,

@@ -67,9 +67,9 @@ class Knobs(BaseModel):
     )
     light: _LightText | None = Field(
         None,
-        description="The light in words, in place of light_source: a side, a corner, front, back or ambient, or azimuth=DEG "
-        "elevation=DEG; then, as wanted, a colour (#RRGGBB or 3200K), softbox, sunlight or spotlight, and an intensity; "
-        "several lights joined with +.",
+        description="The light in words, in place of light_source: a side, a corner, front, back or ambient, or "
+        "azimuth=DEG elevation=DEG; as wanted a colour (#RRGGBB or 3200K), softbox, sunlight or spotlight, and an "
+        "intensity; several lights joined with +.",
     )
     model: ModelName | None = Field(
         None,

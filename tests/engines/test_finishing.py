@@ -248,7 +248,7 @@ def test_every_image_of_a_run_is_measured(shared: LocalEngine) -> None:
 
 
 def test_sixteen_bits(shared: LocalEngine) -> None:
-    deep = Image.fromarray((np.asarray(photograph().convert("L")).astype(np.uint16) * 257))
+    deep = Image.fromarray(np.asarray(photograph().convert("L")).astype(np.uint16) * 257)
     result = shared.relight(asked(deep, matte=matte(), fit="input", light_source="left", light_strength=0))
     assert result.images[0].size == SIZE
 
