@@ -27,6 +27,11 @@ def refusal(cls: type[BaseModel], error: ValidationError) -> str:
     return " ".join(_fault(cls, name, fault) for name, fault in faults.items())
 
 
+def printable(text: str) -> str:
+    """``text`` with its control characters spelt out: a record may come from anybody."""
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
+
+
 def _fault(cls: type[BaseModel], name: str, fault: Mapping[str, Any]) -> str:
     if fault["type"] == "extra_forbidden":
         close = difflib.get_close_matches(name, cls.model_fields, n=1)

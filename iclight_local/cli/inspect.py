@@ -15,8 +15,11 @@ from iclight_local.imaging.metadata import read_record
 from iclight_local.plan import SET_BY_NORMALS
 from iclight_local.request import BY_FIT, Finish, OutputOptions
 from iclight_local.segmenters.catalogue import DEFAULT as DEFAULT_SEGMENTER
+from iclight_local.sentences import printable
 from iclight_local.store.bundles import DEFAULT as DEFAULT_BUNDLE
 
+SET_BY_SHEET = ("light",)
+"""Parameters that a sheet's pictures differ in."""
 SUMMARY = "Show how a result was made: request, seed, weights and versions."
 
 
@@ -34,7 +37,7 @@ def run(parsed: argparse.Namespace) -> int:
         return 0
     for line in _lines(record):
         print(line)
-    print(f"again: {_printable(replay_command(record))}")
+    print(f"again: {printable(replay_command(record))}")
     return 0
 
 
@@ -45,19 +48,19 @@ def replay_command(record: dict[str, Any]) -> str:
     segmenter of one's own it knows the names alone, not the folders.
     """
     knobs, subject = _table(record, "request"), _table(record, "subject")
-    normals = record.get("kind") == "normals"
-    name = str(subject.get("name", "PICTURE"))
-    words = ["iclight", "normals" if normals else "relight", name if Path(name).suffix else "PICTURE"]
+    kind = record.get("kind")
+    command = str(kind) if kind in ("normals", "sheet") else "relight"
+    words = ["iclight", command, _operand(str(subject.get("name", ""))), *_lights(record)]
+    elsewhere = {"normals": SET_BY_NORMALS, "sheet": SET_BY_SHEET}.get(command, ())
     for key, knob in PICTURES.items():
         if key in record:
             words += [option_of(knob), key.upper()]
     if subject.get("matte") == "given":
         words += ["--matte", "MATTE"]
-    fit = knobs.get("fit")
-    implied = dict(zip(("keep", "background_mode"), BY_FIT[fit], strict=True)) if fit in BY_FIT else {}
+    implied = _implied(knobs)
     for name, field in Finish.model_fields.items():
         value = knobs.get(name)
-        if value in (None, field.default, implied.get(name)) or (normals and name in SET_BY_NORMALS):
+        if value is None or name in elsewhere or value == implied.get(name, field.default):
             continue
         flag, text = option_of(name), str(value)
         # What begins with a dash would be taken for an option.
@@ -72,6 +75,29 @@ def replay_command(record: dict[str, Any]) -> str:
     for lora in _lora_files(record):
         words += ["--lora", lora]
     return shlex.join(words)
+
+
+def _implied(knobs: dict[str, Any]) -> dict[str, Any]:
+    """Values that a request with this fit has by itself, where they are not the declared defaults."""
+    asked = next((each for each in BY_FIT if each == knobs.get("fit")), "crop")
+    kept, behind = BY_FIT[asked]
+    # Where the whole picture is shown, a size that is not given is not the default but that of the picture's shape.
+    sizes = {} if asked == "crop" else dict.fromkeys(("width", "height"))
+    return {"keep": kept, "background_mode": behind, **sizes}
+
+
+def _operand(name: str) -> str:
+    """The subject's file as an argument; PICTURE where it was none."""
+    if not Path(name).suffix:
+        return "PICTURE"
+    # What begins with a dash would be taken for an option.
+    return f"./{name}" if name.startswith("-") else name
+
+
+def _lights(record: dict[str, Any]) -> list[str]:
+    """The lights of a sheet, as ``--lights`` takes them."""
+    lights = record.get("lights")
+    return ["--lights", ", ".join(str(light) for light in lights)] if isinstance(lights, list) else []
 
 
 def _lora_files(record: dict[str, Any]) -> list[str]:
@@ -91,17 +117,12 @@ def _lines(record: dict[str, Any]) -> list[str]:
     lines = []
     for key, value in record.items():
         if not isinstance(value, dict):
-            lines.append(_printable(f"{key}: {value}"))
+            lines.append(printable(f"{key}: {value}"))
             continue
         hidden = OutputOptions.model_fields.keys() - Finish.model_fields.keys()
-        lines.append(_printable(f"{key}:"))
-        lines += [_printable(f"  {name}: {part}") for name, part in _flat(value) if name not in hidden]
+        lines.append(printable(f"{key}:"))
+        lines += [printable(f"  {name}: {part}") for name, part in _flat(value) if name not in hidden]
     return lines
-
-
-def _printable(text: str) -> str:
-    """``text`` with its control characters spelt out: a record may come from anybody."""
-    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
 
 
 def _flat(table: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:

@@ -34,6 +34,7 @@ SUMMARY = "Draw a light map without a model, alone or behind the subject of a pi
 OUTPUT = "light.png"
 KNOBS = ("light", "light_source", "light_map", "light_reference", "matte", "model", "width", "height")
 SETTINGS = ("home", "segmenter", "allow_noncommercial", "offline")
+NO_LIGHT = f"No light was asked for: add --light TEXT, like {EXAMPLE!r}, or a picture of the light."
 _log = logging.getLogger(__name__)
 
 
@@ -77,7 +78,7 @@ def run(parsed: argparse.Namespace) -> int:
     size = request.width, request.height
     drawn = asked_light(request, light_picture(request, offline=settings.offline), size, bounds, seen.matte)
     if drawn is None:
-        raise InvalidRequest(f"No light was asked for: add --light TEXT, like {EXAMPLE!r}, or a picture of the light.")
+        raise InvalidRequest(NO_LIGHT)
     picture = _before(drawn, seen) if parsed.preview else drawn
     data = encode(picture, output_format=output_format, quality=request.output_quality, record=None)
     write(target, data, overwrite=parsed.overwrite)
@@ -92,9 +93,11 @@ def _request(parsed: argparse.Namespace) -> RelightRequest:
     """The request, checked as one for a relight is.
 
     Raises:
-        InvalidRequest: a bad knob, or a preview of no picture.
+        InvalidRequest: a bad knob, or no light.
     """
     values = given(parsed, RelightRequest)
+    if not {"light", "light_source", "light_map", "light_reference"} & values.keys():
+        raise InvalidRequest(NO_LIGHT)
     if parsed.subject_image is None:
         # A request has a picture; where the map alone is wanted, nobody looks at it.
         values["subject_image"] = Image.new("RGB", (1, 1))

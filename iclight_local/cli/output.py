@@ -53,33 +53,49 @@ def output_at(output: str, options: OutputOptions) -> tuple[Path, str]:
     return path, format_for(path, options.output_format)
 
 
-def write_results(files: Mapping[Path, Image.Image], result: RelightResult, options: OutputOptions, **how: Any) -> None:
-    """Encode pictures with their record, and write all of them or none.
+def write_results(
+    files: Mapping[Path, Image.Image], result: RelightResult, options: OutputOptions, *, overwrite: bool, **how: Any
+) -> None:
+    """Encode pictures as :func:`encode_results` does, and write all of them or none."""
+    write_all(encode_results(files, result, options, **how), overwrite=overwrite)
+
+
+def encode_results(
+    files: Mapping[Path, Image.Image],
+    result: RelightResult,
+    options: OutputOptions,
+    *,
+    output_format: str,
+    first: int = 0,
+) -> dict[Path, bytes]:
+    """Encode pictures with their record.
 
     Args:
         files: the pictures by their names, in the order of their numbers.
         result: whose record and EXIF go into them.
         options: the quality.
-        **how: ``output_format``, ``overwrite``, and ``first``, the number of the first picture where that is not 0.
+        output_format: ``png``, ``jpeg`` or ``webp``.
+        first: the number of the first picture.
     """
     exif = result.exif
     try:
-        check_record(how["output_format"], result.record_of(0), exif)
+        check_record(output_format, result.record_of(first), exif)
     except InvalidRequest:
         # Found only now, behind the work: the picture and its record matter more than the source's EXIF.
         _tell("iclight: warning: The source's EXIF is too long beside the record and was left out.")
         exif = None
-    encoded = {
+    if output_format == "jpeg" and any(picture.mode == "RGBA" for picture in files.values()):
+        _tell("iclight: warning: A jpeg knows no transparency, so white stands behind the result: png and webp do.")
+    return {
         path: encode(
             picture,
-            output_format=how["output_format"],
+            output_format=output_format,
             quality=options.output_quality,
             record=result.record_of(index),
             exif=exif,
         )
-        for index, (path, picture) in enumerate(files.items(), how.get("first", 0))
+        for index, (path, picture) in enumerate(files.items(), first)
     }
-    write_all(encoded, overwrite=how["overwrite"])
 
 
 def check_outputs(paths: list[Path], request: RelightRequest, output_format: str, *, overwrite: bool) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from iclight_local.cli.output import output_at, print_json, progress_bar, show_warnings, write_results
 from iclight_local.cli.parser import Parser, add_common, add_fields, given
 from iclight_local.cli.relight import SETTINGS
-from iclight_local.engines.record import PICTURES, RecordedRun, recorded_run
+from iclight_local.engines.record import INPUTS, PICTURES, RecordedRun, recorded_run
 from iclight_local.errors import InvalidRequest
 from iclight_local.fields import option_of
 from iclight_local.imaging.compare import Difference, difference
@@ -18,6 +18,7 @@ from iclight_local.imaging.metadata import read_record
 from iclight_local.imaging.write import check_writable
 from iclight_local.plan import plan_of
 from iclight_local.request import RelightRequest
+from iclight_local.sentences import printable
 from iclight_local.settings import Settings, load_settings
 
 SUMMARY = "Make a result again from its picture, as its record says, and compare the two."
@@ -49,6 +50,7 @@ def run(parsed: argparse.Namespace) -> int:
     if target is not None:
         check_writable(target[0], overwrite=parsed.overwrite)
     settings = load_settings({**record.settings, **given(parsed, Settings)})
+    _check_loras(Path(parsed.result).name, record, settings)
     from iclight_local.assemble import engine_from
 
     engine = engine_from(settings, [plan_of(request).model])
@@ -67,8 +69,7 @@ def run(parsed: argparse.Namespace) -> int:
 
 def _pictures(parsed: argparse.Namespace, record: RecordedRun) -> dict[str, Any]:
     """Where the run's pictures are: those that were named, else the subject by its recorded name."""
-    names = ("subject_image", "matte", *PICTURES.values())
-    pictures = {name: getattr(parsed, name) for name in names if getattr(parsed, name) is not None}
+    pictures = {name: getattr(parsed, name) for name in INPUTS if getattr(parsed, name) is not None}
     if "subject_image" not in pictures:
         pictures["subject_image"] = _beside(Path(parsed.result).expanduser(), record.subject)
     for knob in record.needed:
@@ -78,6 +79,20 @@ def _pictures(parsed: argparse.Namespace, record: RecordedRun) -> dict[str, Any]
                 f"add {option_of(knob)} FILE."
             )
     return pictures
+
+
+def _check_loras(result: str, record: RecordedRun, settings: Settings) -> None:
+    """Refuse a run without the LoRAs of the recorded one, of which it keeps the names alone.
+
+    Raises:
+        InvalidRequest: one is missing.
+    """
+    here = {lora.path.name for lora in settings.lora}
+    for name, scale in record.loras.items():
+        if name not in here:
+            raise InvalidRequest(
+                printable(f"{result} was made with the LoRA {name}: add --lora FILE:{scale}, the file of that name.")
+            )
 
 
 def _beside(result: Path, name: str) -> Path:
@@ -91,8 +106,9 @@ def _beside(result: Path, name: str) -> Path:
     for path in (result.parent / plain, Path(plain)):
         if plain and path.is_file():
             return path
+    shown = printable(name) if name else "a picture without a name"
     raise InvalidRequest(
-        f"{result.name} was made from {name or 'a picture without a name'}, which is not beside it: "
+        f"{result.name} was made from {shown}, which is not beside it: "
         f"name the picture, iclight replay {result.name} PICTURE."
     )
 
@@ -116,4 +132,4 @@ def _tell(
     verdict = "The same picture" if same else "Another picture"
     print(f"{verdict}: the largest difference is {found.largest} of 255 grey levels, the mean {found.mean:.3f}.")
     for name, (then, now) in changes.items():
-        print(f"  {name}: {then} then, {now} now")
+        print(printable(f"  {name}: {then} then, {now} now"))

@@ -7,15 +7,17 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
-from iclight_local.cli.output import check_outputs, output_of, progress_bar, show_result, write_results
+from iclight_local.cli.output import check_outputs, encode_results, output_of, progress_bar, show_result
 from iclight_local.cli.parser import Parser, add_common, add_fields, given
 from iclight_local.cli.relight import SETTINGS
 from iclight_local.errors import InvalidRequest
 from iclight_local.imaging.files import decode
 from iclight_local.imaging.fit import resize_and_center_crop
 from iclight_local.imaging.sheet import grid
+from iclight_local.imaging.write import write_all
 from iclight_local.light import parse_lights
 from iclight_local.plan import plan_of
 from iclight_local.request import RelightRequest
@@ -55,7 +57,7 @@ def run(parsed: argparse.Namespace) -> int:
     columns = _columns(parsed.columns)
     requests = [RelightRequest(**given(parsed, RelightRequest), light=light) for light in lights]
     target, output_format = output_of(parsed, requests[0], "sheet")
-    paths = [target, *(_part(target, light) for light in lights)] if parsed.parts else [target]
+    paths = [target, *_parts(target, lights)] if parsed.parts else [target]
     check_outputs(paths, requests[0], output_format, overwrite=parsed.overwrite)
     seeded = plan_of(requests[0])
     settings = load_settings(given(parsed, Settings))
@@ -66,13 +68,14 @@ def run(parsed: argparse.Namespace) -> int:
     for request in requests:
         with progress_bar() as progress:
             results.append(engine.relight(request.model_copy(update={"seed": seeded.seed}), progress=progress))
-    how = {"output_format": output_format, "overwrite": parsed.overwrite}
-    for path, result in zip(paths[1:], results, strict=False):
-        write_results({path: result.images[0]}, result, requests[0], **how)
     whole = _together(results, lights)
     before = _as_photographed(requests[0], whole, offline=settings.offline)
     page = grid([before, *(result.images[0] for result in results)], ["as photographed", *lights], columns)
-    write_results({target: page}, whole, requests[0], **how)
+    pages = zip(paths, [page, *(result.images[0] for result in results)], [whole, *results], strict=False)
+    encoded: dict[Path, bytes] = {}
+    for path, picture, result in pages:
+        encoded |= encode_results({path: picture}, result, requests[0], output_format=output_format)
+    write_all(encoded, overwrite=parsed.overwrite)
     show_result(paths, whole, as_json=parsed.json)
     return 0
 
@@ -97,16 +100,30 @@ def _columns(text: str) -> int:
     return int(text)
 
 
-def _part(target: Path, light: str) -> Path:
-    """Where a single picture goes: the sheet's name with the light's words."""
-    words = re.sub(r"[^a-z0-9.-]+", "-", light.lower()).strip("-")
-    return target.with_stem(f"{target.stem}_{words}")
+def _parts(target: Path, lights: list[str]) -> list[Path]:
+    """Where the single pictures go: the sheet's name with each light's words.
+
+    Raises:
+        InvalidRequest: two lights are one.
+    """
+    found: dict[Path, str] = {}
+    for light in lights:
+        words = re.sub(r"[^a-z0-9.-]+", "-", light.lower()).strip("-")
+        path = target.with_stem(f"{target.stem}_{words}")
+        if path in found:
+            raise InvalidRequest(
+                f"--lights names {found[path]!r} and {light!r}, and --parts would write both to {path.name}: "
+                "leave one of them out."
+            )
+        found[path] = light
+    return list(found)
 
 
 def _as_photographed(request: RelightRequest, result: RelightResult, *, offline: bool) -> Image.Image:
-    """The picture itself, framed as the results are."""
+    """The picture itself, its transparency included, framed as the results are."""
     picture = decode(request.subject_image, offline=offline)
-    return Image.fromarray(resize_and_center_crop(picture.rgb, *result.images[0].size))
+    pixels = picture.rgb if picture.alpha is None else np.dstack([picture.rgb, picture.alpha])
+    return Image.fromarray(resize_and_center_crop(pixels, *result.images[0].size))
 
 
 def _together(results: list[RelightResult], lights: list[str]) -> RelightResult:

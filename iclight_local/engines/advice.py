@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 import numpy as np
 
+from iclight_local.imaging.exposure import MAX_GAIN
 from iclight_local.imaging.fit import FloatArray, UInt8Array
 from iclight_local.plan import RelightPlan
 from iclight_local.request import RelightRequest
@@ -34,6 +38,17 @@ def black_surroundings(rgb: UInt8Array, matte: FloatArray) -> tuple[str, ...]:
     return (
         "The picture's border is black and counts as subject, so the result will be dark: "
         "give --matte, or take out the alpha channel to have the subject cut out.",
+    )
+
+
+def missed_exposure(wanted: float | None, gains: Sequence[float]) -> tuple[str, ...]:
+    """A warning where a result was too dark or too bright to be exposed as asked, with the ``gains`` of all results."""
+    # The search for a gain ends a hair before its limits.
+    if wanted is None or all(abs(math.log2(gain)) < math.log2(MAX_GAIN) - 1e-6 for gain in gains):
+        return ()
+    return (
+        f"exposure {wanted:g} was not reached, because light is made {MAX_GAIN:g} times stronger or weaker at most: "
+        "the result's luminance_after says what came of it.",
     )
 
 

@@ -27,6 +27,7 @@ class Source:
         picture: uint8, H x W x 3.
         matte: float32 in 0..1, H x W.
         alpha: the picture's own transparency, uint8, H x W; None where it has none.
+        straight: whether the matte is that transparency, so that soft edges show the subject's own colours alone.
         background: the given background as the model's frame shows it, uint8, H x W x 3; None without one.
         frame: how the picture lies in the model's frame.
     """
@@ -34,6 +35,7 @@ class Source:
     picture: UInt8Array
     matte: FloatArray
     alpha: UInt8Array | None
+    straight: bool
     background: UInt8Array | None
     frame: Frame
 
@@ -44,6 +46,8 @@ class Finished:
 
     image: Image.Image
     measures: Measures
+    gain: float
+    """What the light was multiplied by to expose for the subject; 1 where that was not asked for."""
 
 
 SURE = (0.05, 0.95)
@@ -51,18 +55,20 @@ SURE = (0.05, 0.95)
 subject that is 2 % transparent lets a new background through."""
 
 
-def framed(subject: Subject, frame: Frame) -> Source:
-    """Bring a subject's pictures into the result's frame."""
+def framed(subject: Subject, frame: Frame, *, mirrored: bool = False) -> Source:
+    """Bring a subject's pictures into the result's frame; ``mirrored``: with the background's left at the right."""
     low, high = (0.0, 1.0) if subject.matte_source in ("given", "alpha") else SURE
     matte = np.clip((subject.matte - np.float32(low)) / np.float32(high - low), 0, 1)
     alpha = subject.picture.alpha
     background = subject.background
     if background is not None:
-        background = scaled(frame.from_model(resize_and_center_crop(background, *frame.model)), frame.result)
+        seen = resize_and_center_crop(background, *frame.model)
+        background = scaled(frame.from_model(seen[:, ::-1] if mirrored else seen), frame.result)
     return Source(
         picture=frame.of_picture(subject.picture.rgb),
         matte=frame.of_matte(matte),
         alpha=None if alpha is None else frame.of_picture(alpha),
+        straight=subject.matte_source == "alpha",
         background=background,
         frame=frame,
     )
@@ -80,14 +86,14 @@ def finish(made: UInt8Array, source: Source, request: RelightRequest) -> Finishe
         The result, RGB or RGBA, and its measures against the source's picture.
     """
     relit = source.frame.from_model(made)
-    subject = _subject(relit, source, request)
+    subject, gain = _subject(relit, source, request), 1.0
     if request.exposure is not None:
-        brightened, _ = exposed(subject, request.exposure, source.matte)
+        brightened, gain = exposed(subject, request.exposure, source.matte)
         # A kept background keeps its brightness, too; what the model made is one picture and stays one.
         alone = request.behind == "keep" and request.kept != "none"
         subject = over(brightened, subject, source.matte) if alone else brightened
     pixels = _before_background(subject, relit, source, request)
-    return Finished(Image.fromarray(pixels), measure(source.picture, _opaque(pixels), source.matte))
+    return Finished(Image.fromarray(pixels), measure(source.picture, _opaque(pixels), source.matte), gain)
 
 
 def _subject(relit: UInt8Array, source: Source, request: RelightRequest) -> UInt8Array:
@@ -102,15 +108,20 @@ def _subject(relit: UInt8Array, source: Source, request: RelightRequest) -> UInt
 def _before_background(subject: UInt8Array, relit: UInt8Array, source: Source, request: RelightRequest) -> UInt8Array:
     """The subject before what was asked to stand behind it."""
     behind, matte = request.behind, source.matte
+    # A cut-out's colours are the subject's own already; the model's picture has a background wherever it comes from.
+    pure = source.straight and request.kept != "none"
     if behind == "generate":
         if request.kept == "none":
             return subject
-        return over(decontaminated(subject, matte), scaled(relit, source.frame.result), matte)
+        front = subject if pure else decontaminated(subject, matte)
+        return over(front, scaled(relit, source.frame.result), matte)
     if behind == "keep":
         if request.kept == "none":
-            subject = over(decontaminated(subject, matte), decontaminated(source.picture, 1 - matte), matte)
+            # Behind a cut-out's soft edge there is nothing to see through it.
+            share = np.asarray(matte > 0, np.float32) if source.straight else matte
+            subject = over(decontaminated(subject, matte), decontaminated(source.picture, 1 - matte), share)
         return subject if source.alpha is None else np.dstack([subject, source.alpha])
-    front = decontaminated(subject, matte)
+    front = subject if pure else decontaminated(subject, matte)
     light = contact_shadow(source.picture, matte) if request.contact_shadow else None
     if behind == "transparent":
         return with_alpha(front, matte) if light is None else _with_shadow(front, matte, light)

@@ -112,7 +112,7 @@ class LocalEngine:
                     callback_on_step_end_tensor_inputs=run.tensors,
                     **{**_knobs(run.request), "model": plan.model, "seed": plan.seed, **described},
                 )
-            images = run.finish(call.images, framed(subject, frame))
+            images = run.finish(call.images, framed(subject, frame, mirrored=request.background_flip))
             return run.result("relight", images, subject)
 
     def normals(self, request: RelightRequest, *, progress: ProgressCallback | None = None) -> NormalsResult:

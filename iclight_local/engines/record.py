@@ -13,6 +13,7 @@ from iclight_local.engines.subject import Subject
 from iclight_local.errors import InvalidRequest
 from iclight_local.plan import RelightPlan, executed_knobs
 from iclight_local.request import RelightRequest
+from iclight_local.sentences import printable
 
 LIBRARIES = ("torch", "diffusers", "transformers", "rembg", "onnxruntime", "numpy", "pillow")
 """Distributions whose versions can change a result."""
@@ -52,6 +53,8 @@ def make_record(request: RelightRequest, plan: RelightPlan, subject: Subject) ->
 
 PICTURES = {"background": "background_image", "light_map": "light_map", "light_reference": "light_reference"}
 """Pictures beside the subject, as a record names them, and their parameters."""
+INPUTS = ("subject_image", "matte", *PICTURES.values())
+"""Parameters that are pictures; a record never says where they are."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,13 @@ class RecordedRun:
         return str(_table(self.record, "subject").get("name", ""))
 
     @property
+    def loras(self) -> dict[str, str]:
+        """LoRAs that were asked for by name: the short name of each and its strength."""
+        loras = self.record.get("loras")
+        tables = [each for each in loras if isinstance(each, dict)] if isinstance(loras, list) else []
+        return {str(each.get("name")): str(each.get("scale", 1.0)) for each in tables if "preset" not in each}
+
+    @property
     def needed(self) -> tuple[str, ...]:
         """Parameters that pictures beside the subject were given with."""
         given = ("matte",) if _table(self.record, "subject").get("matte") == "given" else ()
@@ -81,24 +91,39 @@ class RecordedRun:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Settings that the record asks for: weights, segmenter and preset by their names."""
+        """Settings that the record asks for: weights, segmenter and preset by their names.
+
+        Where it had no preset or no LoRA, this machine's usual ones are out of place.
+        """
         subject, weights = _table(self.record, "subject"), _table(self.record, "weights")
-        found = {"weights": weights.get("bundle"), "preset": self.record.get("preset")}
+        found = {"weights": weights.get("bundle"), "preset": self.record.get("preset", "none")}
         if subject.get("matte") not in ("given", "alpha"):
             found["segmenter"] = subject.get("matte")
-        return {name: str(value) for name, value in found.items() if value is not None}
+        named = {name: str(value) for name, value in found.items() if value is not None}
+        # As with the subject's file: a record that came from anybody names no folder of this machine.
+        plain = {name: value for name, value in named.items() if not set(value) & {"/", "\\"}}
+        return plain if self.loras else {**plain, "lora": ()}
 
     def request(self, pictures: Mapping[str, Any]) -> RelightRequest:
         """The request of the run, with its pictures.
 
         Raises:
-            InvalidRequest: the record holds a parameter or a value that this version does not know.
+            InvalidRequest: the record holds a parameter or a value that this version does not know, a picture's place,
+                or the number of an image that the run did not have.
         """
         try:
-            return RelightRequest(**{**self.knobs, **pictures})
+            request = RelightRequest(**{**_set(self.knobs), **pictures})
         except InvalidRequest as error:
             version = self.record.get("iclight_local", "another version")
-            raise InvalidRequest(f"The record, of iclight-local {version}, cannot be run here: {error}") from None
+            raise InvalidRequest(
+                printable(f"The record, of iclight-local {version}, cannot be run here: {error}")
+            ) from None
+        if not 0 <= self.image < request.number_of_images:
+            raise InvalidRequest(
+                f"The record is that of image {self.image} of {request.number_of_images}, counted from 0: "
+                "the file as iclight wrote it is needed."
+            )
+        return request
 
     def check_inputs(self, record: Mapping[str, Any]) -> None:
         """Refuse a run whose pictures were not those of the recorded one.
@@ -121,6 +146,7 @@ class RecordedRun:
                 **{name: str(value) for name, value in _table(each, "versions").items()},
                 **{name: str(value)[:12] for name, value in _table(_table(each, "weights"), "sha256").items()},
                 **{name: str(value) for name, value in _table(each, "engine").items()},
+                **RecordedRun(each, {}, 0).loras,
             }
             for each in (self.record, record)
         )
@@ -138,10 +164,30 @@ def recorded_run(record: Mapping[str, Any]) -> RecordedRun:
     knobs = _table(record, "request")
     if record.get("kind") != "relight" or not knobs:
         raise InvalidRequest(
-            f"The record is that of {record.get('kind', 'something else')}: a result of iclight relight is needed."
+            f"The record is that of {printable(str(record.get('kind', 'something else')))}: "
+            "a result of iclight relight is needed."
         )
     image = record.get("image", 0)
     return RecordedRun(record, knobs, image if isinstance(image, int) else 0)
+
+
+def _set(knobs: Mapping[str, Any]) -> dict[str, Any]:
+    """The knobs that a request has to name: a record tells the defaults, too, of which nobody wants to be warned.
+
+    Raises:
+        InvalidRequest: one of them is a picture, so that whoever wrote the record would choose what is read.
+    """
+    placed = next((name for name in INPUTS if name in knobs), None)
+    if placed is not None:
+        raise InvalidRequest(f"it says where the {placed} is, which no result of iclight does.")
+    # The size is as it was, also where the whole picture is shown and another one would be found.
+    sizes = ("width", "height")
+    fields = RelightRequest.model_fields
+    return {
+        name: value
+        for name, value in knobs.items()
+        if name in sizes or name not in fields or value != fields[name].default
+    }
 
 
 def _table(record: Mapping[str, Any], name: str) -> Mapping[str, Any]:

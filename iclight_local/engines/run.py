@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from iclight_local.engines.advice import advice, black_surroundings
+from iclight_local.engines.advice import advice, black_surroundings, missed_exposure
 from iclight_local.engines.finishing import Finished, Source, finish
 from iclight_local.engines.loras import describe_loras
 from iclight_local.engines.presets import preset_warnings
@@ -180,7 +180,8 @@ class Run:
         preset = preset_warnings(self.request, self.engine.options.preset)
         tiles = (IN_TILES,) if self.measures.vae_tiling else ()
         black = black_surroundings(subject.picture.rgb, subject.matte)
-        return advice(self.request, self.plan) + black + preset + tiles
+        dark = missed_exposure(self.request.exposure, [each.gain for each in self.finished])
+        return advice(self.request, self.plan) + black + preset + tiles + dark
 
     def _segment(self, rgb: UInt8Array) -> tuple[FloatArray, Segmenter]:
         options = self.engine.options

@@ -99,8 +99,8 @@ def read_record(source: ImageSource, *, offline: bool = False) -> dict[str, Any]
     if text is None:
         text = _ascii_comment(image)
     try:
-        record = None if text is None else json.loads(text)
-    except ValueError:
+        record = None if text is None else json.loads(text, parse_constant=_no_number)
+    except (ValueError, RecursionError):
         record = None
     if not isinstance(record, dict):
         raise InvalidRequest(
@@ -108,6 +108,10 @@ def read_record(source: ImageSource, *, offline: bool = False) -> dict[str, Any]
             "editing or sending a picture often strips its metadata."
         )
     return record
+
+
+def _no_number(word: str) -> float:
+    raise ValueError(f"{word} is no JSON")
 
 
 def _dump(record: Mapping[str, object]) -> str:

@@ -151,6 +151,7 @@ class TestMistakes:
                 [],
                 "No light was asked for: add --light TEXT, like 'top-left 3200K softbox 0.8', or a picture",
             ),
+            (["--model", "fbc"], "No light was asked for: add --light TEXT"),
             (["--light", "lefft"], "The light 'lefft' has the word 'lefft', which is not known: did you mean 'left'?"),
             (["--light", "left", "--light-source", "top"], "leave one of them out."),
             (["--light", "left", "--light-map", "a.png"], "leave one of them out."),

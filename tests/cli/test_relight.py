@@ -188,12 +188,25 @@ class TestReplay:
         assert iclight("normals", SUBJECT.name, "-o", "out.png", *QUICK).status == 0
         self.again(iclight, "out.png")
 
-    @pytest.mark.parametrize("record", [{}, {"request": 5, "subject": "x"}, {"request": {"steps": None}}])
+    def test_a_size_that_was_asked_for_is_told_where_the_picture_would_say_another(self) -> None:
+        knobs = {"fit": "input", "width": 512, "height": 640, "keep": "detail", "background_mode": "keep"}
+        assert replay_command({"request": knobs}) == "iclight relight PICTURE --width 512 --height 640 --fit input"
+        assert replay_command({"request": {**knobs, "fit": "crop", "keep": "none", "background_mode": "generate"}}) == (
+            "iclight relight PICTURE"
+        )
+
+    def test_a_name_that_begins_with_a_dash(self) -> None:
+        assert replay_command({"subject": {"name": "--overwrite.jpg"}}) == "iclight relight ./--overwrite.jpg"
+
+    @pytest.mark.parametrize(
+        "record", [{}, {"request": 5, "subject": "x"}, {"request": {"steps": None}}, {"request": {"fit": []}}]
+    )
     def test_of_a_record_of_another_version(self, record: dict[str, Any], iclight: Command, folder: Path) -> None:
-        assert replay_command(record) == "iclight relight PICTURE"
+        again = "iclight relight PICTURE" + (" --fit '[]'" if record == {"request": {"fit": []}} else "")
+        assert replay_command(record) == again
         data = encode(picture(0, 0), output_format="png", quality=95, record=record)
         Path("other.png").write_bytes(data)
-        assert iclight("inspect", "other.png").out.splitlines()[-1] == "again: iclight relight PICTURE"
+        assert iclight("inspect", "other.png").out.splitlines()[-1] == f"again: {again}"
 
 
 class TestProgress:

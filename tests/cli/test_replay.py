@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from iclight_local.engines.record import recorded_run
 from iclight_local.imaging.encode import encode
 from iclight_local.imaging.metadata import read_record
 from tests.cli.commands import BACKGROUND, BUNDLE, MATTE, PLAIN, SMALL, SUBJECT, Command
@@ -48,6 +49,8 @@ def test_every_kind_of_result_is_made_again(
     answer = iclight("replay", name, *again, "--weights", str(BUNDLE), "--json")
     assert answer.status == 0, answer.err
     assert (answer.json["same"], answer.json["largest"], answer.json["changed"]) == (True, 0, {})
+    # Values that nobody set are in the record, too.
+    assert not [warning for warning in answer.json["warnings"] if "has no effect here" in warning]
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "webp"])
@@ -117,6 +120,18 @@ class TestRefusals:
                 "of iclight-local 9.0, cannot be run",
             ),
             ({"kind": "relight", "request": {"steps": 1}, "subject": {"name": "../../etc/passwd"}}, "not beside it"),
+            ({"kind": "\x1b[31m"}, "The record is that of \\x1b[31m: "),
+            ({"kind": "relight", "request": {"matte": "/etc/passwd"}}, "it says where the matte is"),
+            (
+                {"kind": "relight", "request": {"background_image": "http://127.0.0.1/"}},
+                "it says where the background_image is",
+            ),
+            ({"kind": "relight", "request": {"steps": 1}, "image": 1}, "image 1 of 1, counted from 0"),
+            ({"kind": "relight", "request": {"steps": 1}, "image": -1}, "image -1 of 1"),
+            (
+                {"kind": "relight", "request": {"steps": 1}, "loras": [{"name": "warm.safetensors", "scale": 0.5}]},
+                "was made with the LoRA warm.safetensors: add --lora FILE:0.5",
+            ),
         ],
     )
     def test_records_that_cannot_be_run(
@@ -140,3 +155,13 @@ def test_weights_are_found_by_their_recorded_name(
     answer = iclight("replay", "out.png", "--json")
     assert answer.status == 0, answer.err
     assert json.loads(answer.out)["same"]
+
+
+def test_a_record_names_no_folder_and_no_preset_of_this_machine() -> None:
+    record = {
+        "kind": "relight",
+        "request": {"steps": 1},
+        "weights": {"bundle": "/tmp/theirs"},
+        "subject": {"matte": "../theirs.onnx"},
+    }
+    assert recorded_run(record).settings == {"preset": "none", "lora": ()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -37,11 +38,41 @@ def test_the_sheet_shows_the_picture_and_all_results(iclight: Command, folder: P
     assert (record["kind"], record["lights"]) == ("sheet", ["left", "right"])
 
 
+def test_a_cut_out_is_shown_as_one(iclight: Command, folder: Path, fake: FakeEngine) -> None:
+    Image.new("RGBA", (80, 100), (255, 0, 0, 0)).save("clear.png")
+    assert iclight("sheet", "clear.png", "-o", "sheet.png", "--lights", "left").status == 0
+    corner = np.asarray(Image.open("sheet.png"))[26:30, 6:10]
+    assert (corner[..., 0] == corner[..., 1]).all()
+
+
+def test_inspect_tells_the_command_of_a_sheet(iclight: Command, folder: Path, fake: FakeEngine) -> None:
+    iclight("sheet", SUBJECT, "-o", "sheet.png", "--lights", "left,top-left 3200K", "--seed", "3")
+    command = iclight("inspect", "sheet.png").out.splitlines()[-1]
+    assert command.startswith("again: iclight sheet subject.png --lights 'left, top-left 3200K' --model fc")
+    assert "--light " not in command
+
+
+def test_nothing_is_written_where_one_of_the_files_cannot_be(
+    iclight: Command, folder: Path, fake: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = fake.relight
+
+    def relight(*values: Any, **more: Any) -> Any:
+        Path("sheet_right.png").write_bytes(b"somebody's")
+        return original(*values, **more)
+
+    monkeypatch.setattr(fake, "relight", relight)
+    answer = iclight("sheet", SUBJECT, "-o", "sheet.png", "--lights", "left,right", "--parts")
+    assert answer.status == 2
+    assert [path.name for path in folder.iterdir()] == ["sheet_right.png"]
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
         (("--lights", " , "), "--lights is empty"),
         (("--lights", "left,lefft"), "lefft"),
+        (("--lights", "left, top, LEFT", "--parts"), "--lights names 'left' and 'LEFT'"),
         (("--columns", "0"), "--columns is 0, but must be a whole number from 1 to 20."),
         (("--columns", "x"), "--columns is x"),
         (("-o", "."), "is a folder"),

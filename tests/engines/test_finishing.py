@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from iclight_local.engines.local import LocalEngine
-from iclight_local.errors import InvalidRequest
+from iclight_local.errors import InvalidRequest, NoSubject
 from tests.engines.relights import MATTE, PLAIN, asked, local, pixels
 
 SIZE = (150, 90)
@@ -120,11 +120,34 @@ class TestBackground:
         knobs: dict[str, Any] = {"light_source": "none"} if model == "fbc" else {}
         result = relit(shared, background_mode="image", background_image=behind, model=model, **knobs)
         image = pixels(result.images[0])
-        outside = np.asarray(matte().resize((107, 64)).crop((21, 0, 85, 64))) == 0
-        outside[:, [0, -1]] = False
-        inner = outside.copy()
         assert np.array_equal(image[:6], np.asarray(behind)[:6])
-        assert inner.any()
+
+    def test_a_mirrored_background_stands_behind_mirrored(self, shared: LocalEngine) -> None:
+        behind = Image.fromarray(np.random.default_rng(1).integers(0, 255, (64, 64, 3), dtype=np.uint8))
+        knobs = {"background_mode": "image", "background_image": behind, "light_source": "none"}
+        image = pixels(relit(shared, background_flip=True, **knobs).images[0])
+        assert np.array_equal(image[:6], np.asarray(behind)[:6, ::-1])
+
+    @pytest.mark.parametrize("hidden", [0, 255])
+    def test_a_cut_out_has_no_background_to_take_away(self, hidden: int, shared: LocalEngine) -> None:
+        cut = np.full((90, 150, 4), hidden, np.uint8)
+        cut[..., 3] = np.asarray(matte().filter(ImageFilter.GaussianBlur(4)))
+        cut[cut[..., 3] > 0, :3] = (180, 120, 60)
+        knobs = {"fit": "input", "light_source": "left", "light_strength": 0, "background_mode": "transparent"}
+        result = shared.relight(asked(Image.fromarray(cut), **knobs))
+        shown = cut[..., 3] > 0
+        assert np.array_equal(pixels(result.images[0])[shown], cut[shown])
+
+    def test_what_a_cut_out_hides_does_not_shine_through_its_edge(self, shared: LocalEngine) -> None:
+        results = []
+        for hidden in (0, 255):
+            cut = np.full((90, 150, 4), hidden, np.uint8)
+            cut[..., 3] = np.asarray(matte().filter(ImageFilter.GaussianBlur(4)))
+            cut[cut[..., 3] > 0, :3] = (180, 120, 60)
+            knobs = {"fit": "input", "light_source": "left", "keep": "none", "background_mode": "keep"}
+            results.append(pixels(shared.relight(asked(Image.fromarray(cut), **knobs)).images[0]))
+        shown = results[0][..., 3] > 0
+        assert np.array_equal(results[0][shown], results[1][shown])
 
     def test_keep_with_the_models_own_subject(self, shared: LocalEngine) -> None:
         found = pixels(relit(shared, fit="input", keep="none", background_mode="keep").images[0])
@@ -171,6 +194,18 @@ class TestExposure:
     def test_the_subject_is_as_bright_as_asked(self, knobs: dict[str, Any], shared: LocalEngine) -> None:
         result = relit(shared, exposure=0.3, **knobs)
         assert result.measures[0]["luminance_after"] == pytest.approx(0.3, rel=0.07)
+
+    def test_a_value_out_of_reach_is_told(self, shared: LocalEngine) -> None:
+        dark = Image.new("RGB", SIZE, (12, 12, 12))
+        knobs = {"fit": "input", "light_source": "left", "light_strength": 0, "matte": matte()}
+        warnings = [shared.relight(asked(dark, exposure=value, **knobs)).warnings for value in (0.01, 0.9)]
+        assert [[each for each in told if "exposure" in each] for told in warnings] == [
+            [],
+            [
+                "exposure 0.9 was not reached, because light is made 8 times stronger or weaker at most: "
+                "the result's luminance_after says what came of it."
+            ],
+        ]
 
     def test_a_kept_background_keeps_its_brightness(self, shared: LocalEngine) -> None:
         found = pixels(relit(shared, fit="input", exposure=0.4).images[0])
@@ -256,3 +291,33 @@ def test_sixteen_bits(shared: LocalEngine) -> None:
 def test_matte_file(shared: LocalEngine) -> None:
     result = shared.relight(asked(PLAIN, matte=MATTE, fit="input", light_source="left"))
     assert result.images[0].size == Image.open(PLAIN).size
+
+
+class TestInputs:
+    """Whatever comes in works, or is refused in one sentence."""
+
+    def test_3500_by_3500(self, shared: LocalEngine) -> None:
+        size = (3500, 3500)
+        result = shared.relight(asked(photograph(size), matte=matte(size), fit="input", light_source="left"))
+        assert result.images[0].size == size
+        assert np.array_equal(pixels(result.images[0])[:100], np.asarray(photograph(size))[:100])
+
+    def test_hair(self, shared: LocalEngine) -> None:
+        """Strands of soft alpha stay exactly as soft."""
+        y, x = np.mgrid[:120, :160]
+        alpha = np.clip(1.5 - np.abs((x + 0.3 * y) % 9 - 4.5), 0, 1) * (x > 40) * (x < 120)
+        picture = np.where(alpha[..., None] > 0.5, (200, 160, 110), (30, 80, 200)).astype(np.uint8)
+        rgba = Image.fromarray(np.dstack([picture, (alpha * 255).astype(np.uint8)]))
+        cut = shared.relight(asked(rgba, fit="input", background_mode="transparent", light_source="left")).images[0]
+        assert np.array_equal(np.asarray(cut)[..., 3], (alpha * 255).astype(np.uint8))
+
+    def test_nothing_to_see(self) -> None:
+        with pytest.raises(NoSubject, match="alpha channel is empty, so there is no subject to relight"):
+            local().relight(asked(Image.new("RGBA", SIZE, (9, 9, 9, 0)), fit="input", light_source="left"))
+
+    def test_opaque(self, shared: LocalEngine) -> None:
+        picture = photograph()
+        picture.putalpha(255)
+        result = shared.relight(asked(picture, fit="input", light_source="left"))
+        assert result.images[0].mode == "RGBA"
+        assert any("alpha channel is opaque everywhere" in warning for warning in result.warnings)

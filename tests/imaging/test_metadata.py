@@ -183,3 +183,13 @@ def test_record_of_what_is_no_picture() -> None:
 def test_values_that_json_cannot_hold_are_a_programming_error(value: object) -> None:
     with pytest.raises((ValueError, TypeError)):
         result("png", {"value": value})
+
+
+@pytest.mark.parametrize("text", ['{"seed":NaN}', "[" * 100_000])
+def test_what_is_no_json_is_no_record(text: str) -> None:
+    chunks = PngImagePlugin.PngInfo()
+    chunks.add_text("iclight", text)
+    buffer = io.BytesIO()
+    Image.new("RGB", (2, 2)).save(buffer, "png", pnginfo=chunks)
+    with pytest.raises(InvalidRequest, match="carries no iclight record"):
+        read_record(buffer.getvalue())
