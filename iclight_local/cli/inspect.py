@@ -79,7 +79,8 @@ def replay_command(record: dict[str, Any]) -> str:
 
 def _implied(knobs: dict[str, Any]) -> dict[str, Any]:
     """Values that a request with this fit has by itself, where they are not the declared defaults."""
-    asked = next((each for each in BY_FIT if each == knobs.get("fit")), "crop")
+    # A record of another version may hold anything here.
+    asked = next((each for each in BY_FIT if each == knobs.get("fit")), None) or "crop"
     kept, behind = BY_FIT[asked]
     # Where the whole picture is shown, a size that is not given is not the default but that of the picture's shape.
     sizes = {} if asked == "crop" else dict.fromkeys(("width", "height"))
