@@ -5,8 +5,9 @@ the linear result within the subject (matte above 0.9). Each pixel weighs by the
 "near" means near as it is seen, and blown-out pixels ask for nothing. The true render under that light goes through the
 same tone curve; PSNR and SSIM are those of the result against it, over the same pixels.
 
-The measure judges the results of ``direction``. No set of 42 lights gives every lamp exactly: true renders reach what
-``--truth`` says.
+The measure judges the results of ``direction``, and what becomes of them where the package carries their light to the
+subject's own pixels (``keep`` ``detail``, as ``--fit input`` has it). No set of 42 lights gives every lamp exactly:
+true renders reach what ``--truth`` says.
 """
 
 from __future__ import annotations
@@ -23,19 +24,27 @@ from benchmarks.mini.run import Run
 from benchmarks.scenes import SIDES, Hemisphere, Light, Lights, Sample, tone_map
 from benchmarks.scenes.primitives import Array
 from benchmarks.scenes.samples import GREY, Bytes
+from iclight_local.imaging.transfer import TransferOptions, transfer
 
 DIRECTIONS, BEHIND = 24, -0.6
 """Directions spread over the sphere; those with z below ``BEHIND`` reach nothing that is seen."""
 SOFTNESSES = (0.15, 0.7)
 DISTANCE = 2.7
 """Half frames to the lamps: between the near lamps and the far ones that scenes are lit with."""
+KEPT = TransferOptions(keep="detail", strength=1.0, background_strength=0.0)
 
 
 def measure(run: Run) -> dict[str, Any]:
     """Every picture of ``direction`` against the true render under its nearest light."""
-    scenes = [figures(case, pictures) for case, pictures in run.sides()]
-    every = [scene[side] for scene in scenes for side in SIDES]
-    psnr, ssim = [each["psnr"] for each in every], [each["ssim"] for each in every]
+    scenes = []
+    for case, pictures in run.sides():
+        kept = {side: transfer(case.input, picture, case.matte, KEPT) for side, picture in pictures.items()}
+        scenes.append({**figures(case, pictures), "carried": figures(case, kept)})
+    psnr, ssim, kept_psnr, kept_ssim = (
+        [each[side][what] for each in found for side in SIDES]
+        for found in (scenes, [scene["carried"] for scene in scenes])
+        for what in ("psnr", "ssim")
+    )
     lines = [
         Line("PSNR to the true render under the nearest light, mean", mean(psnr), 20.0, "dB"),
         Line("SSIM to it, mean", mean(ssim), 0.80),
@@ -43,6 +52,8 @@ def measure(run: Run) -> dict[str, Any]:
         Line("SSIM, lowest tenth below", percentile(ssim, 10)),
         Line("share of pictures with PSNR >= 20 dB", mean(value >= 20 for value in psnr), unit="%"),
         Line("share of pictures with SSIM >= 0.80", mean(value >= 0.8 for value in ssim), unit="%"),
+        Line("PSNR where the light is carried to the picture, mean", mean(kept_psnr), unit="dB"),
+        Line("SSIM where the light is carried to the picture, mean", mean(kept_ssim)),
     ]
     return outcome(scenes, lines)
 

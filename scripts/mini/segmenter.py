@@ -40,7 +40,11 @@ class Recipe:
         say_every: steps between two lines of the loss file.
     """
 
-    stages: tuple[tuple[int, int, int], ...] = ((2800, 16, 128), (500, 8, 256), (2000, 16, 128), (400, 8, 256))
+    stages: tuple[tuple[int, int, int], ...] = (
+        *((2800, 16, 128), (500, 8, 256)),
+        *((2000, 16, 128), (400, 8, 256)),
+        *((1400, 16, 128), (500, 8, 256)),
+    )
     peak: float = 0.02
     adam_peak: float = 2e-3
     edge: float = 3.0
