@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
 from iclight_local.imaging.fit import FloatArray, UInt8Array
@@ -18,8 +19,8 @@ _SIDE = 1024
 _ROWS = 256
 
 
-def decontaminated(picture: UInt8Array, matte: FloatArray) -> UInt8Array:
-    """The foreground's colours: at soft edges without the share of the old background.
+class Layers:
+    """The two lights that a picture's mixed pixels are mixed of: the foreground's and the background's.
 
     Blur fusion (Forte, "Approximate Fast Foreground Colour Estimation", ICIP 2021, arXiv 2006.14970) in linear light:
     with the means F of the foreground and B of the background nearby, weighted with the matte a and with 1 - a, a
@@ -29,6 +30,38 @@ def decontaminated(picture: UInt8Array, matte: FloatArray) -> UInt8Array:
     the one before, instead of two; and the means weigh with the cubes of a and 1 - a, which keeps to the purer pixels.
 
     The passes work on at most 1024 pixels of the longer side, and the shares are taken at full resolution.
+    """
+
+    def __init__(self, picture: UInt8Array, matte: FloatArray) -> None:
+        """Look at the neighbourhoods.
+
+        Args:
+            picture: uint8 sRGB, H x W x 3.
+            matte: float32 in 0..1, H x W; 1 is foreground.
+        """
+        self._picture, self._matte = picture, matte
+        self._scale = -(-max(matte.shape) // _SIDE)
+        self._near = _neighbourhoods(*_reduced(picture, matte, self._scale))
+
+    def at(self, rows: slice, where: npt.NDArray[np.bool_]) -> tuple[FloatArray, FloatArray]:
+        """Foreground and background of some pixels.
+
+        Args:
+            rows: of the picture, with both ends.
+            where: which pixels of them, rows x W.
+
+        Returns:
+            Linear light, each ``[3, n]``, in the order of ``where``'s pixels.
+        """
+        width, scale = self._matte.shape[1], self._scale
+        box = (0, rows.start / scale, width / scale, rows.stop / scale)
+        near = _resized(self._near, (width, rows.stop - rows.start), box)[:, where]
+        light = np.ascontiguousarray(to_linear(self._picture[rows][where]).T)
+        return _fused(light, self._matte[rows][where], near[:3], near[3:])
+
+
+def decontaminated(picture: UInt8Array, matte: FloatArray) -> UInt8Array:
+    """The foreground's colours, see :class:`Layers`: at soft edges without the share of the old background.
 
     Args:
         picture: uint8 sRGB, H x W x 3.
@@ -38,23 +71,17 @@ def decontaminated(picture: UInt8Array, matte: FloatArray) -> UInt8Array:
         uint8 sRGB, H x W x 3: the picture's bytes where the matte is 1; where it is 0 the colour of the foreground
         nearby, which changes slowly.
     """
-    height, width = matte.shape
-    scale = -(-max(height, width) // _SIDE)
-    layers = _neighbourhoods(*_reduced(picture, matte, scale))
-    result = np.empty_like(picture)
-    for top in range(0, height, _ROWS):
-        rows = slice(top, min(top + _ROWS, height))
-        box = (0, top / scale, width / scale, rows.stop / scale)
-        near = _resized(layers, (width, rows.stop - top), box)
-        light, share = _planes(to_linear(picture[rows])), matte[rows]
-        fused, _ = _fused(light, share, near[:3], near[3:])
-        result[rows] = to_srgb(np.moveaxis(fused, 0, -1))
-    np.copyto(result, picture, where=(matte >= 1)[..., None])
+    layers, result = Layers(picture, matte), picture.copy()
+    for top in range(0, len(matte), _ROWS):
+        rows = slice(top, min(top + _ROWS, len(matte)))
+        where = matte[rows] < 1
+        if where.any():
+            result[rows][where] = to_srgb(layers.at(rows, where)[0].T)
     return result
 
 
 def _fused(light: FloatArray, matte: FloatArray, front: FloatArray, back: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Foreground and background ``[3, H, W]`` of a pixel's light, given those of its neighbourhood."""
+    """Foreground and background ``[3, ...]`` of a pixel's light, given those of its neighbourhood."""
     rest = 1 - matte
     lack = light - matte * front - rest * back
     lack /= matte**2 + rest**2 + DAMPING
