@@ -13,6 +13,8 @@ RADII = (0.09, 0.045, 0.022, 0.011, 0.006, 0.003)
 """Radii of the passes, relative to the longer side: from the first to beyond the second of the paper's."""
 DAMPING = np.float32(0.02)
 """How little an estimate trusts a pixel against its neighbourhood; 0 would let noise through."""
+INDISTINCT = 0.05
+"""Contrast, relative to the energy of both layers, at which a pixel's colours and the matte count alike."""
 _FEW = np.float32(1e-5)
 """Weight of a layer where its matte is 0: the wider neighbourhood's colour is kept where there is no nearer one."""
 _SIDE = 1024
@@ -43,21 +45,48 @@ class Layers:
         self._scale = -(-max(matte.shape) // _SIDE)
         self._near = _neighbourhoods(*_reduced(picture, matte, self._scale))
 
-    def at(self, rows: slice, where: npt.NDArray[np.bool_]) -> tuple[FloatArray, FloatArray]:
-        """Foreground and background of some pixels.
+    def front(self, rows: slice, where: npt.NDArray[np.bool_]) -> FloatArray:
+        """The foreground of some pixels, mixed as the matte says.
 
         Args:
             rows: of the picture, with both ends.
             where: which pixels of them, rows x W.
 
         Returns:
-            Linear light, each ``[3, n]``, in the order of ``where``'s pixels.
+            Linear light, ``[3, n]``, in the order of ``where``'s pixels.
         """
+        light, near = self._around(rows, where)
+        return _fused(light, self._matte[rows][where], near[:3], near[3:])[0]
+
+    def unmixed(self, rows: slice, where: npt.NDArray[np.bool_]) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Some pixels' share of foreground, as the matte and their own colours say, and what they are mixed of.
+
+        A matte is often a pixel or two too wide or too narrow. Where foreground and background nearby differ in colour,
+        a pixel tells by its own how much it has of each: ``t = <I - B, F - B> / |F - B|**2``. That counts for as much
+        as ``|F - B|**2 / (|F - B|**2 + INDISTINCT * (|F|**2 + |B|**2))``, the matte for the rest.
+
+        Args:
+            rows: of the picture, with both ends.
+            where: which pixels of them, rows x W.
+
+        Returns:
+            Share ``[n]``, foreground and background ``[3, n]``, linear, in the order of ``where``'s pixels.
+        """
+        light, near = self._around(rows, where)
+        front, back, told = near[:3], near[3:], self._matte[rows][where]
+        apart = front - back
+        contrast = np.square(apart).sum(0)
+        seen = np.clip(((light - back) * apart).sum(0) / (contrast + np.float32(1e-9)), 0, 1)
+        faint = np.float32(INDISTINCT) * (np.square(front).sum(0) + np.square(back).sum(0))
+        share = told + contrast / (contrast + faint + np.float32(1e-9)) * (seen - told)
+        return np.asarray(share), *_fused(light, share, front, back)
+
+    def _around(self, rows: slice, where: npt.NDArray[np.bool_]) -> tuple[FloatArray, FloatArray]:
+        """Light ``[3, n]`` of some pixels, and the layers ``[6, n]`` of their neighbourhood."""
         width, scale = self._matte.shape[1], self._scale
         box = (0, rows.start / scale, width / scale, rows.stop / scale)
         near = _resized(self._near, (width, rows.stop - rows.start), box)[:, where]
-        light = np.ascontiguousarray(to_linear(self._picture[rows][where]).T)
-        return _fused(light, self._matte[rows][where], near[:3], near[3:])
+        return np.ascontiguousarray(to_linear(self._picture[rows][where]).T), near
 
 
 def decontaminated(picture: UInt8Array, matte: FloatArray) -> UInt8Array:
@@ -76,7 +105,7 @@ def decontaminated(picture: UInt8Array, matte: FloatArray) -> UInt8Array:
         rows = slice(top, min(top + _ROWS, len(matte)))
         where = matte[rows] < 1
         if where.any():
-            result[rows][where] = to_srgb(layers.at(rows, where)[0].T)
+            result[rows][where] = to_srgb(layers.front(rows, where).T)
     return result
 
 

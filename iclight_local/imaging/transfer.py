@@ -100,14 +100,15 @@ def transfer(
     layers = Layers(original, applied) if _mixed(applied).any() else None
 
     def light(rows: slice) -> None:
-        cover = applied[rows]
-        parts = [_Part(side.at(rows, matte.shape), 1 - cover if side.outside else cover) for side in sides]
+        cover, front, back = applied[rows], None, None
         where = _mixed(cover)
         if layers is not None and where.any():
-            front, back = layers.at(rows, where)
-            parts = [
-                part._replace(own=back if side.outside else front) for part, side in zip(parts, sides, strict=True)
-            ]
+            cover = cover.copy()
+            cover[where], front, back = layers.unmixed(rows, where)
+        parts = [
+            _Part(side.at(rows, matte.shape), *((1 - cover, back) if side.outside else (cover, front)))
+            for side in sides
+        ]
         work(original[rows], parts, where, result[rows])
 
     _in_strips(light, matte.shape)
