@@ -131,7 +131,7 @@ def test_the_edge_looks_as_the_true_light_has_it(keep: Keep, gain: float, levels
     result = transfer(original, small(relit), matte, options(keep))
     off = np.abs(result.astype(int) - true)[..., 1]
     edge = (matte > 0) & (matte < 1)
-    assert off[edge].mean() < 6.5 and off[edge].max() <= 11
+    assert off[edge].mean() < 7.5 and off[edge].max() <= 11
 
 
 @pytest.mark.parametrize("keep", ["detail", "all"])
@@ -143,7 +143,7 @@ def test_a_matte_that_is_a_little_off_draws_no_line(keep: Keep, off: float, most
     result = transfer(original, small(relit), disc(110 + off, 6), options(keep))[..., 1].astype(int)
     row = result[160, 160:300]
     # From 133 inside to 80 outside; what a matte calls background altogether stays, so a narrow one leaves some of 200.
-    assert row.min() >= 74 and row.max() <= most
+    assert row.min() >= 72 and row.max() <= most
 
 
 @pytest.mark.parametrize("keep", KEEPS)
