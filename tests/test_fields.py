@@ -69,7 +69,7 @@ def test_defaults_in_words() -> None:
         "fit": "crop",
         "keep": "none, or detail with fit input",
         "light_strength": "1",
-        "background_mode": "generate, or keep with fit input",
+        "background_mode": "generate; with fit input keep, or image where one is given",
         "background_strength": "0",
         "background_colour": "#ffffff",
         "contact_shadow": "off",
