@@ -32,7 +32,7 @@ from iclight_local.result import RelightResult
 
 MAX_SIDE = 3500
 """Pixels that a picture may have on a side with ``lighting.mode``."""
-MAX_BYTES = 30_000_000
+MAX_BYTES = 30 << 20
 """Bytes that a picture may have."""
 LUMINANCE = (0.18, 0.55)
 """Mean luminance of a well exposed picture, in linear light."""
@@ -53,11 +53,11 @@ _ENGINE: dict[str, Any] = {
     "highres_scale": 1.0,
     "highres_denoise": 0.1,
 }
+_DONE = {"outputSize": ("auto", "originalImage"), "preserveMetadata": ("never",)}
 _KEEP = {"ai.auto": "detail", "ai.preserve-hue-and-saturation": "colour"}
 _STRENGTH = 0.6
 # What needs no correction gets half of one.
 _WELL_EXPOSED = 0.5
-_SEED_BITS = 63
 _STATUS: dict[Fault, int] = {
     "invalid": 400,
     "too_large": 400,
@@ -106,9 +106,10 @@ class Photoroom:
             "keep": _KEEP[values["lighting.mode"]],
             "light_strength": strength,
             "background_mode": "transparent" if cut_out else "keep",
-            "background_strength": 0.0 if cut_out else strength,
+            **({} if cut_out else {"background_strength": strength}),
             "exposure": exposure,
-            "seed": int.from_bytes(hashlib.sha256(data).digest()[:8]) >> (64 - _SEED_BITS),
+            # Seeds have 63 bits.
+            "seed": int.from_bytes(hashlib.sha256(data).digest()[:8]) >> 1,
         }
         # Where its alpha channel is not to count, the picture is given without one, to be segmented.
         subject = Image.fromarray(found.rgb) if found.alpha is not None and not own_alpha else data
@@ -139,6 +140,7 @@ def headers(asked: Asked) -> dict[str, str]:
     if not asked.ignored:
         return {}
     names = [re.sub(r"[^\w.\-{}\[\]]", "?", name, flags=re.ASCII)[:80] for name in asked.ignored[:_LISTED]]
+    names += [f"and {more} more"] if (more := len(asked.ignored) - _LISTED) > 0 else []
     return {"pr-unsupported-attributes": f"Unsupported attributes: {', '.join(names)}"}
 
 
@@ -171,9 +173,9 @@ def _source(call: Call) -> tuple[str, bytes | Link]:
         raise InvalidRequest(f"imageUrl must be an http(s) URL, not {shown(call.fields.get('imageUrl'))}")
     if linked is not None:
         return "imageUrl", linked
-    if uploaded is None:
+    if not isinstance(uploaded, bytes):
         raise InvalidRequest(f"{'imageUrl' if call.query else 'imageFile'}: must be provided")
-    _check_bytes(uploaded if isinstance(uploaded, bytes) else b"", "imageFile")
+    _check_bytes(uploaded, "imageFile")
     return "imageFile", uploaded
 
 
@@ -183,7 +185,7 @@ def _others(call: Call) -> tuple[list[str], tuple[str, ...]]:
     for name in sorted(call.fields.keys() | call.files.keys()):
         if name in HONOURED or name in ("imageFile", "imageUrl"):
             continue
-        if name not in call.files and present(call, name) is None:
+        if not call.files.get(name) and present(call, name) is None:
             continue
         known = documented(name)
         value = None if known is None else known.check(call, name)
@@ -203,12 +205,9 @@ def _refused_values(values: Mapping[str, Any]) -> list[str]:
     return [f"{name} {values[name]}" for name in refused]
 
 
-_DONE = {"outputSize": ("auto", "originalImage"), "preserveMetadata": ("never",)}
-
-
 def _check_bytes(data: bytes, source: str) -> None:
     if len(data) > MAX_BYTES:
-        raise InvalidRequest(f"{source} must have at most {MAX_BYTES // 1_000_000} MB, not {len(data) / 1e6:.1f}")
+        raise InvalidRequest(f"{source} must have at most {MAX_BYTES >> 20} MB, not {len(data) / 2**20:.1f}")
 
 
 def _decoded(data: bytes, source: str) -> Picture:

@@ -223,14 +223,17 @@ OTHERS: dict[str, Other] = {
     "virtualModel.size": Other(_SIZES, "virtualModel.mode"),
 }
 """Documented names that are not honoured."""
-_OBJECTS = ("editWithAI.additionalImages", "layers", "virtualModel.model", "virtualModel.scene")
+_OBJECTS = (
+    *("editWithAI.additionalImages", "layers", "virtualModel.additionalProductImages"),
+    *("virtualModel.model", "virtualModel.scene"),
+)
 
 
 def documented(name: str) -> Other | None:
     """What is known of a name that is not honoured, a part of an object by that object; None for an unknown one."""
     if name in OTHERS:
         return OTHERS[name]
-    owner = next((one for one in (*_OBJECTS, "virtualModel.additionalProductImages") if _is_part(name, one)), None)
+    owner = next((one for one in _OBJECTS if _is_part(name, one)), None)
     return None if owner is None else OTHERS[owner]
 
 
