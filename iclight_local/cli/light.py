@@ -99,6 +99,8 @@ def _request(parsed: argparse.Namespace) -> RelightRequest:
     if not {"light", "light_source", "light_map", "light_reference"} & values.keys():
         raise InvalidRequest(NO_LIGHT)
     if parsed.subject_image is None:
+        if parsed.preview:
+            raise InvalidRequest("--preview shows a subject before the light, and no picture was named: add PICTURE.")
         # A request has a picture; where the map alone is wanted, nobody looks at it.
         values["subject_image"] = Image.new("RGB", (1, 1))
     return RelightRequest(**values)

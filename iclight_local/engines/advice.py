@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -16,6 +15,8 @@ HIGH_CFG = 2.5
 """Guidance above which fc is known to burn colours."""
 WEAK_DENOISE = 0.5
 """Denoise strength below which the light map itself shows through."""
+NEAR = 0.07
+"""Share of an exposure by which a result may miss it and still be called as asked: soft edges and 8 bits cost some."""
 BLACK = 8
 """Grey level below which a surrounding counts as black."""
 
@@ -41,15 +42,24 @@ def black_surroundings(rgb: UInt8Array, matte: FloatArray) -> tuple[str, ...]:
     )
 
 
-def missed_exposure(wanted: float | None, gains: Sequence[float]) -> tuple[str, ...]:
-    """A warning where a result was too dark or too bright to be exposed as asked, with the ``gains`` of all results."""
-    # The search for a gain ends a hair before its limits.
-    if wanted is None or all(abs(math.log2(gain)) < math.log2(MAX_GAIN) - 1e-6 for gain in gains):
+def missed_exposure(wanted: float | None, found: Sequence[float]) -> tuple[str, ...]:
+    """A warning where a subject did not come to the mean luminance ``wanted``; ``found``: that of each result."""
+    if wanted is None:
+        return ()
+    farthest = max(found, key=lambda luminance: abs(luminance - wanted), default=wanted)
+    if abs(farthest - wanted) <= NEAR * wanted:
         return ()
     return (
-        f"exposure {wanted:g} was not reached, because light is made {MAX_GAIN:g} times stronger or weaker at most: "
-        "the result's luminance_after says what came of it.",
+        f"exposure {wanted:g} was not reached: the subject's mean luminance came to {farthest:.3g}, because light is "
+        f"made {MAX_GAIN:g} times stronger or weaker at most.",
     )
+
+
+def no_ground(request: RelightRequest, matte_source: str) -> tuple[str, ...]:
+    """A warning where a shadow is to be kept of a picture that shows none."""
+    if not request.contact_shadow or matte_source != "alpha":
+        return ()
+    return ("contact_shadow has no effect here: a cut-out shows no ground that its shadow could lie on.",)
 
 
 def _failing(plan: RelightPlan, request: RelightRequest) -> tuple[str, ...]:

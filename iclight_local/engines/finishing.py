@@ -28,7 +28,7 @@ class Source:
         matte: float32 in 0..1, H x W.
         alpha: the picture's own transparency, uint8, H x W; None where it has none.
         straight: whether the matte is that transparency, so that soft edges show the subject's own colours alone.
-        background: the given background as the model's frame shows it, uint8, H x W x 3; None without one.
+        background: the middle of the given background, as large as covers the result, uint8, H x W x 3; or None.
         frame: how the picture lies in the model's frame.
     """
 
@@ -46,8 +46,6 @@ class Finished:
 
     image: Image.Image
     measures: Measures
-    gain: float
-    """What the light was multiplied by to expose for the subject; 1 where that was not asked for."""
 
 
 SURE = (0.05, 0.95)
@@ -62,8 +60,8 @@ def framed(subject: Subject, frame: Frame, *, mirrored: bool = False) -> Source:
     alpha = subject.picture.alpha
     background = subject.background
     if background is not None:
-        seen = resize_and_center_crop(background, *frame.model)
-        background = scaled(frame.from_model(seen[:, ::-1] if mirrored else seen), frame.result)
+        # At its own resolution: through the model's size it would be soft behind a sharp subject.
+        background = resize_and_center_crop(background[:, ::-1] if mirrored else background, *frame.result)
     return Source(
         picture=frame.of_picture(subject.picture.rgb),
         matte=frame.of_matte(matte),
@@ -86,23 +84,33 @@ def finish(made: UInt8Array, source: Source, request: RelightRequest) -> Finishe
         The result, RGB or RGBA, and its measures against the source's picture.
     """
     relit = source.frame.from_model(made)
-    subject, gain = _subject(relit, source, request), 1.0
-    if request.exposure is not None:
-        brightened, gain = exposed(subject, request.exposure, source.matte)
-        # A kept background keeps its brightness, too; what the model made is one picture and stays one.
-        alone = request.behind == "keep" and request.kept != "none"
-        subject = over(brightened, subject, source.matte) if alone else brightened
+    subject = _subject(relit, source, request)
+    # What the model made is one picture and stays one; any other background keeps its brightness.
+    together = request.behind == "generate"
+    if request.exposure is not None and not together:
+        subject = _exposed_alone(subject, source, request, request.exposure)
     pixels = _before_background(subject, relit, source, request)
-    return Finished(Image.fromarray(pixels), measure(source.picture, _opaque(pixels), source.matte), gain)
+    if request.exposure is not None and together:
+        pixels, _ = exposed(pixels, request.exposure, source.matte)
+    return Finished(Image.fromarray(pixels), measure(source.picture, _opaque(pixels), source.matte))
+
+
+def _exposed_alone(subject: UInt8Array, source: Source, request: RelightRequest, target: float) -> UInt8Array:
+    """The subject exposed, with what of its own background is kept as bright as it was."""
+    if request.behind != "keep" or request.kept == "none" or source.straight:
+        return exposed(subject, target, source.matte)[0]
+    # Its mixed pixels hold light of both: only the subject's is changed.
+    front, _ = exposed(decontaminated(subject, source.matte), target, source.matte)
+    return over(front, decontaminated(subject, 1 - source.matte), source.matte)
 
 
 def _subject(relit: UInt8Array, source: Source, request: RelightRequest) -> UInt8Array:
     """The relit subject at the result's size, with whatever stands around it."""
     if request.kept == "none":
         return scaled(relit, source.frame.result)
-    around = request.background_strength if request.behind == "keep" else 0.0
+    around = request.background_strength if request.behind == "keep" and not source.straight else 0.0
     options = TransferOptions(keep=request.kept, strength=request.light_strength, background_strength=around)
-    return transfer(source.picture, relit, source.matte, options)
+    return transfer(source.picture, relit, source.matte, options, straight=source.straight)
 
 
 def _before_background(subject: UInt8Array, relit: UInt8Array, source: Source, request: RelightRequest) -> UInt8Array:
@@ -122,7 +130,8 @@ def _before_background(subject: UInt8Array, relit: UInt8Array, source: Source, r
             subject = over(decontaminated(subject, matte), decontaminated(source.picture, 1 - matte), share)
         return subject if source.alpha is None else np.dstack([subject, source.alpha])
     front = subject if pure else decontaminated(subject, matte)
-    light = contact_shadow(source.picture, matte) if request.contact_shadow else None
+    # A cut-out has no ground under it that a shadow could be seen on.
+    light = contact_shadow(source.picture, matte) if request.contact_shadow and not source.straight else None
     if behind == "transparent":
         return with_alpha(front, matte) if light is None else _with_shadow(front, matte, light)
     if behind == "image" and source.background is not None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from iclight_local.engines.advice import advice, black_surroundings, missed_exposure
+from iclight_local.engines.advice import advice, black_surroundings, missed_exposure, no_ground
 from iclight_local.engines.finishing import Finished, Source, finish
 from iclight_local.engines.loras import describe_loras
 from iclight_local.engines.presets import preset_warnings
@@ -180,8 +180,10 @@ class Run:
         preset = preset_warnings(self.request, self.engine.options.preset)
         tiles = (IN_TILES,) if self.measures.vae_tiling else ()
         black = black_surroundings(subject.picture.rgb, subject.matte)
-        dark = missed_exposure(self.request.exposure, [each.gain for each in self.finished])
-        return advice(self.request, self.plan) + black + preset + tiles + dark
+        shadow = no_ground(self.request, subject.matte_source)
+        light = [each.measures.luminance_after for each in self.finished]
+        missed = missed_exposure(self.request.exposure, [each for each in light if each is not None])
+        return advice(self.request, self.plan) + black + shadow + preset + tiles + missed
 
     def _segment(self, rgb: UInt8Array) -> tuple[FloatArray, Segmenter]:
         options = self.engine.options

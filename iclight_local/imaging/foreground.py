@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
 from iclight_local.imaging.fit import FloatArray, UInt8Array
 from iclight_local.imaging.linear import to_linear, to_srgb
+from iclight_local.imaging.smooth import box_mean
 
 RADII = (0.09, 0.045, 0.022, 0.011, 0.006, 0.003)
 """Radii of the passes, relative to the longer side: from the first to beyond the second of the paper's."""
 DAMPING = np.float32(0.02)
 """How little an estimate trusts a pixel against its neighbourhood; 0 would let noise through."""
+INDISTINCT = 0.05
+"""Contrast, relative to the energy of both layers, at which a pixel's colours and the matte count alike."""
+PURE_RADIUS = 0.02
+"""Within which a mixed pixel's colours are compared with pure ones, relative to the longer side."""
+PURER = 12
+"""Power of the matte that makes out pure pixels."""
+ENOUGH = np.float32(0.1)
+"""Share of pure pixels nearby, of either layer, from which their mean colour is trusted wholly."""
 _FEW = np.float32(1e-5)
 """Weight of a layer where its matte is 0: the wider neighbourhood's colour is kept where there is no nearer one."""
 _SIDE = 1024
 _ROWS = 256
 
 
-def decontaminated(picture: UInt8Array, matte: FloatArray) -> UInt8Array:
-    """The foreground's colours: at soft edges without the share of the old background.
+class Layers:
+    """The two lights that a picture's mixed pixels are mixed of: the foreground's and the background's.
 
     Blur fusion (Forte, "Approximate Fast Foreground Colour Estimation", ICIP 2021, arXiv 2006.14970) in linear light:
     with the means F of the foreground and B of the background nearby, weighted with the matte a and with 1 - a, a
@@ -29,6 +39,73 @@ def decontaminated(picture: UInt8Array, matte: FloatArray) -> UInt8Array:
     the one before, instead of two; and the means weigh with the cubes of a and 1 - a, which keeps to the purer pixels.
 
     The passes work on at most 1024 pixels of the longer side, and the shares are taken at full resolution.
+    """
+
+    def __init__(self, picture: UInt8Array, matte: FloatArray) -> None:
+        """Look at the neighbourhoods.
+
+        Args:
+            picture: uint8 sRGB, H x W x 3.
+            matte: float32 in 0..1, H x W; 1 is foreground.
+        """
+        self._picture, self._matte = picture, matte
+        self._scale = -(-max(matte.shape) // _SIDE)
+        light, share = _reduced(picture, matte, self._scale)
+        self._near = _neighbourhoods(light, share)
+        self._pure = _pure(light, share)
+
+    def front(self, rows: slice, where: npt.NDArray[np.bool_]) -> FloatArray:
+        """The foreground of some pixels, mixed as the matte says.
+
+        Args:
+            rows: of the picture, with both ends.
+            where: which pixels of them, rows x W.
+
+        Returns:
+            Linear light, ``[3, n]``, in the order of ``where``'s pixels.
+        """
+        light, near = self._around(rows, where, self._near)
+        return _fused(light, self._matte[rows][where], near[:3], near[3:])[0]
+
+    def unmixed(self, rows: slice, where: npt.NDArray[np.bool_]) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Some pixels' share of foreground, as the matte and their own colours say, and what they are mixed of.
+
+        A matte is often a pixel or two too wide or too narrow. Where foreground and background nearby differ in colour,
+        a pixel tells by its own how much it has of each: ``t = <I - B, F - B> / |F - B|**2``, with the mean colours F
+        and B of the pure pixels within :data:`PURE_RADIUS`. That counts for as much as
+        ``|F - B|**2 / (|F - B|**2 + INDISTINCT * (|F|**2 + |B|**2))``, less where pure pixels are few; the matte counts
+        for the rest.
+
+        Args:
+            rows: of the picture, with both ends.
+            where: which pixels of them, rows x W.
+
+        Returns:
+            Share ``[n]``, foreground and background ``[3, n]``, linear, in the order of ``where``'s pixels.
+        """
+        light, pure = self._around(rows, where, self._pure)
+        front, back, told = pure[:3], pure[3:6], self._matte[rows][where]
+        apart = front - back
+        contrast = np.square(apart).sum(0)
+        seen = np.clip(((light - back) * apart).sum(0) / (contrast + np.float32(1e-9)), 0, 1)
+        faint = np.float32(INDISTINCT) * (np.square(front).sum(0) + np.square(back).sum(0))
+        share = told + pure[6] * contrast / (contrast + faint + np.float32(1e-9)) * (seen - told)
+        near = self._around(rows, where, self._near)[1]
+        front, back = _fused(light, share, near[:3], near[3:])
+        # Neither part can be brighter than the pixel: else a darker light would leave less than nothing of it.
+        few = np.float32(1e-6)
+        return np.asarray(share), np.minimum(front, light / (share + few)), np.minimum(back, light / (1 - share + few))
+
+    def _around(self, rows: slice, where: npt.NDArray[np.bool_], layers: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Light ``[3, n]`` of some pixels, and ``[6, n]`` of the layers of their neighbourhood."""
+        width, scale = self._matte.shape[1], self._scale
+        box = (0, rows.start / scale, width / scale, rows.stop / scale)
+        near = _resized(layers, (width, rows.stop - rows.start), box)[:, where]
+        return np.ascontiguousarray(to_linear(self._picture[rows][where]).T), near
+
+
+def decontaminated(picture: UInt8Array, matte: FloatArray) -> UInt8Array:
+    """The foreground's colours, see :class:`Layers`: at soft edges without the share of the old background.
 
     Args:
         picture: uint8 sRGB, H x W x 3.
@@ -38,23 +115,17 @@ def decontaminated(picture: UInt8Array, matte: FloatArray) -> UInt8Array:
         uint8 sRGB, H x W x 3: the picture's bytes where the matte is 1; where it is 0 the colour of the foreground
         nearby, which changes slowly.
     """
-    height, width = matte.shape
-    scale = -(-max(height, width) // _SIDE)
-    layers = _neighbourhoods(*_reduced(picture, matte, scale))
-    result = np.empty_like(picture)
-    for top in range(0, height, _ROWS):
-        rows = slice(top, min(top + _ROWS, height))
-        box = (0, top / scale, width / scale, rows.stop / scale)
-        near = _resized(layers, (width, rows.stop - top), box)
-        light, share = _planes(to_linear(picture[rows])), matte[rows]
-        fused, _ = _fused(light, share, near[:3], near[3:])
-        result[rows] = to_srgb(np.moveaxis(fused, 0, -1))
-    np.copyto(result, picture, where=(matte >= 1)[..., None])
+    layers, result = Layers(picture, matte), picture.copy()
+    for top in range(0, len(matte), _ROWS):
+        rows = slice(top, min(top + _ROWS, len(matte)))
+        where = matte[rows] < 1
+        if where.any():
+            result[rows][where] = to_srgb(layers.front(rows, where).T)
     return result
 
 
 def _fused(light: FloatArray, matte: FloatArray, front: FloatArray, back: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Foreground and background ``[3, H, W]`` of a pixel's light, given those of its neighbourhood."""
+    """Foreground and background ``[3, ...]`` of a pixel's light, given those of its neighbourhood."""
     rest = 1 - matte
     lack = light - matte * front - rest * back
     lack /= matte**2 + rest**2 + DAMPING
@@ -71,6 +142,19 @@ def _neighbourhoods(light: FloatArray, matte: FloatArray) -> FloatArray:
         near = _blurred(front, matte, reach), _blurred(back, rest, reach)
         front, back = _fused(light, matte, *near)
     return np.concatenate(near)
+
+
+def _pure(light: FloatArray, matte: FloatArray) -> FloatArray:
+    """Mean colours of the pure pixels of foreground and background nearby, and whether there are enough, [7, H, W]."""
+    reach = max(1, round(PURE_RADIUS * max(matte.shape)))
+    means, amounts = [], []
+    for share in (matte, 1 - matte):
+        weight = share**PURER
+        amount = box_mean(box_mean(weight, reach), reach)
+        sums = [box_mean(box_mean(plane * weight, reach), reach) for plane in light]
+        means += [plane / (amount + _FEW) for plane in sums]
+        amounts.append(np.clip(amount / ENOUGH, 0, 1))
+    return np.stack([*means, amounts[0] * amounts[1]]).astype(np.float32)
 
 
 def _mean(light: FloatArray, weight: FloatArray) -> FloatArray:

@@ -49,12 +49,10 @@ class Gain:
 
     Attributes:
         factor: h x w x 3 for linear red, green and blue (``keep`` detail), h x w x 1 for encoded values (else).
-        low: the original's smooth light, h x w x 3, or its luminance, h x w x 1; continued beyond the region.
         offset: h x w x 3, linear; None where nothing is added.
     """
 
     factor: FloatArray
-    low: FloatArray
     offset: FloatArray | None = None
 
 
@@ -120,7 +118,7 @@ def _in_values(twins: Twins, smooth: _Smooth, sharp: FloatArray, options: Transf
     base = base + sharp * (dark - base) + np.float32(BLACK)
     values = np.log(encoded(base * np.exp(level)) / encoded(base))
     limited = limit_softly(values, np.log(options.least) / GAMMA, np.log(options.most) / GAMMA)
-    return Gain(np.exp(limited * np.float32(strength))[..., None], base[..., None])
+    return Gain(np.exp(limited * np.float32(strength))[..., None])
 
 
 def encoded(light: FloatArray) -> FloatArray:
@@ -143,7 +141,7 @@ def _per_channel(twins: Twins, smooth: _Smooth, sharp: FloatArray, options: Tran
     lifted = limit_softly(wanted, np.log(options.least), np.log(max(options.lift, options.most)))
     factor = np.exp(limited * np.float32(strength))
     low = smooth.low + sharp * (twins.before - smooth.low)
-    return Gain(factor, low, (np.exp(lifted * np.float32(strength)) - factor) * low)
+    return Gain(factor, (np.exp(lifted * np.float32(strength)) - factor) * low)
 
 
 def limit_softly(values: FloatArray, least: float, most: float) -> FloatArray:

@@ -2,6 +2,8 @@
 
 The gain is found at the relit picture's size (:mod:`iclight_local.imaging.gains`), inside and outside of the matte
 apart; the original's own pixels are multiplied by it in strips of rows, so that memory does not grow with the picture.
+At the matte's edge a pixel is a mixture, and each part of it gets its own region's gain: a subject that is lit anew
+takes none of what shines in from behind it along, and leaves none of its own old light there.
 """
 
 from __future__ import annotations
@@ -9,13 +11,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
 from iclight_local.imaging.fit import FloatArray, UInt8Array
-from iclight_local.imaging.gains import Gain, Twins, gain
+from iclight_local.imaging.foreground import Layers
+from iclight_local.imaging.gains import GAMMA, Gain, Twins, gain
 from iclight_local.imaging.linear import luminance, to_linear, to_srgb
 from iclight_local.imaging.smooth import resampled
 
@@ -65,7 +69,9 @@ class TransferOptions:
     lift: float = 16.0
 
 
-def transfer(original: UInt8Array, relit: UInt8Array, matte: FloatArray, options: TransferOptions) -> UInt8Array:
+def transfer(
+    original: UInt8Array, relit: UInt8Array, matte: FloatArray, options: TransferOptions, *, straight: bool = False
+) -> UInt8Array:
     """Light the original as the relit picture is lit.
 
     Args:
@@ -73,6 +79,8 @@ def transfer(original: UInt8Array, relit: UInt8Array, matte: FloatArray, options
         relit: uint8, h x w x 3 of any size, sRGB: the same framing.
         matte: float32, H x W, 0..1; 1 is subject.
         options: what to keep and how.
+        straight: whether the original is a cut-out whose soft edges are the subject's own colours, not mixed with
+            anything: then all of a pixel is lit, however transparent it is.
 
     Returns:
         uint8, H x W x 3. With strength 0 on both sides, and outside of the matte with ``background_strength`` 0, the
@@ -83,19 +91,42 @@ def transfer(original: UInt8Array, relit: UInt8Array, matte: FloatArray, options
     """
     if original.shape[:2] != matte.shape:
         raise ValueError(f"A matte of {matte.shape} does not fit a picture of {original.shape[:2]} pixels.")
-    sides = _gains(original, relit, matte, options)
+    applied = (matte > 0).astype(np.float32) if straight else np.clip(matte, 0, 1)
+    sides = _gains(_filled(original, matte) if straight else original, relit, matte, options)
     if not sides:
         return original.copy()
     work = _in_channels if options.keep == "detail" else _in_values
     result = np.empty_like(original)
+    layers = Layers(original, applied) if _mixed(applied).any() else None
 
     def light(rows: slice) -> None:
-        cover = np.clip(matte[rows], 0, 1)
-        parts = [(side.at(rows, matte.shape), 1 - cover if side.outside else cover) for side in sides]
-        work(original[rows], parts, result[rows])
+        cover, front, back = applied[rows], None, None
+        where = _mixed(cover)
+        if layers is not None and where.any():
+            cover = cover.copy()
+            cover[where], front, back = layers.unmixed(rows, where)
+        parts = [
+            _Part(side.at(rows, matte.shape), *((1 - cover, back) if side.outside else (cover, front)))
+            for side in sides
+        ]
+        work(original[rows], parts, where, result[rows])
 
     _in_strips(light, matte.shape)
     return result
+
+
+def _filled(cut_out: UInt8Array, alpha: FloatArray) -> UInt8Array:
+    """A cut-out with its mean colour where it is not seen: what a file hides there says nothing about light."""
+    hidden = alpha <= 0
+    if not hidden.any() or hidden.all():
+        return cut_out
+    filled = cut_out.copy()
+    filled[hidden] = np.round(cut_out[~hidden].mean(0, dtype=np.float64))
+    return filled
+
+
+def _mixed(cover: FloatArray) -> npt.NDArray[np.bool_]:
+    return np.asarray((cover > 0) & (cover < 1))
 
 
 @dataclass(frozen=True)
@@ -103,18 +134,24 @@ class _Side:
     """One region's gain, ready to be read row by row at full size."""
 
     factor: tuple[Image.Image, ...]
-    low: tuple[Image.Image, ...]
     offset: tuple[Image.Image, ...]
     outside: bool
 
     def at(self, rows: slice, shape: tuple[int, int]) -> Gain:
         """The gain of some rows of a picture of ``shape``, channels first, bilinear between its own pixels."""
-        factor, low = (_enlarged(planes, rows, shape) for planes in (self.factor, self.low))
-        return Gain(factor, low, _enlarged(self.offset, rows, shape) if self.offset else None)
+        offset = _enlarged(self.offset, rows, shape) if self.offset else None
+        return Gain(_enlarged(self.factor, rows, shape), offset)
 
 
-_Part = tuple[Gain, FloatArray]
-"""A gain at full size, channels first, and how much of each pixel it is for."""
+class _Part(NamedTuple):
+    """A gain at full size, channels first; how much of each pixel it is for; that region's own light in mixed pixels.
+
+    ``own`` is ``[3, n]``, the mixed pixels in their order; None where there are none.
+    """
+
+    gain: Gain
+    cover: FloatArray
+    own: FloatArray | None = None
 
 
 def _gains(original: UInt8Array, relit: UInt8Array, matte: FloatArray, options: TransferOptions) -> list[_Side]:
@@ -131,7 +168,7 @@ def _gains(original: UInt8Array, relit: UInt8Array, matte: FloatArray, options: 
         return []
     before, after = _small_light(original, size), _small_light(relit, size)
     found = [(gain(Twins(before, after, part), options, strength), outside) for strength, outside, part in regions]
-    return [_Side(_images(each.factor), _images(each.low), _images(each.offset), outside) for each, outside in found]
+    return [_Side(_images(each.factor), _images(each.offset), outside) for each, outside in found]
 
 
 def _small_size(original: tuple[int, ...], relit: tuple[int, ...]) -> tuple[int, int]:
@@ -174,37 +211,44 @@ def _enlarged(planes: tuple[Image.Image, ...], rows: slice, shape: tuple[int, in
     return np.stack([np.asarray(plane.resize(size, Image.Resampling.BILINEAR, box)) for plane in planes])
 
 
-def _in_channels(original: UInt8Array, parts: list[_Part], result: UInt8Array) -> None:
+def _in_channels(original: UInt8Array, parts: list[_Part], where: npt.NDArray[np.bool_], result: UInt8Array) -> None:
     """Linear light of each channel times its own gain, and what is added; highlights bend before they clip."""
     for channel in range(3):
         before = to_linear(np.ascontiguousarray(original[..., channel]))
         change = np.zeros_like(before)
-        for side, cover in parts:
-            own = _own_light(before, side.low[channel], cover) * (side.factor[channel] - 1)
-            if side.offset is not None:
-                own += side.offset[channel]
-            change += cover * own
+        for part in parts:
+            light = before
+            if part.own is not None:
+                light = before.copy()
+                light[where] = part.own[channel]
+            own = light * (part.gain.factor[channel] - 1)
+            if part.gain.offset is not None:
+                own += part.gain.offset[channel]
+            change += part.cover * own
         _bend(change, 1 - before)
         result[..., channel] = to_srgb(before + change)
 
 
-def _in_values(original: UInt8Array, parts: list[_Part], result: UInt8Array) -> None:
+def _in_values(original: UInt8Array, parts: list[_Part], where: npt.NDArray[np.bool_], result: UInt8Array) -> None:
     """Encoded values of all channels times one factor, which keeps hue and saturation; none reaches white by it."""
-    bright = luminance(to_linear(original)) + np.float32(1e-6)
-    more = np.zeros_like(bright)
-    for side, cover in parts:
-        more += cover * (side.factor[0] - 1) * (_own_light(bright, side.low[0], cover) / bright)
+    more = np.zeros(where.shape, np.float32)
+    for part in parts:
+        more += part.cover * (part.gain.factor[0] - 1)
+    if where.any():
+        more[where] = _mixed_factor(original[where], parts, where) - 1
     _bend(more, _room()[original.max(axis=2)])
     result[...] = original * (more + 1)[..., None] + np.float32(0.5)
 
 
-def _own_light(light: FloatArray, low: FloatArray, cover: FloatArray) -> FloatArray:
-    """What of a mixed pixel's light is a region's own: where it is brighter than the region near it, that shines in.
-
-    Without this a subject that is brightened before a bright wall gets a rim of brightened wall.
-    """
-    foreign = 1 - np.square(np.square(cover))
-    return np.asarray(light - foreign * np.maximum(light - low, 0))
+def _mixed_factor(pixels: UInt8Array, parts: list[_Part], where: npt.NDArray[np.bool_]) -> FloatArray:
+    """The factor of mixed pixels' encoded values: that of their light, of which each region changes its own share."""
+    whole = luminance(to_linear(pixels)) + np.float32(1e-6)
+    ratio = np.ones_like(whole)
+    for part in parts:
+        if part.own is not None:
+            share = part.cover[where] * luminance(part.own.T) / whole
+            ratio += share * (part.gain.factor[0][where] ** np.float32(GAMMA) - 1)
+    return np.asarray(np.maximum(ratio, 0) ** np.float32(1 / GAMMA), np.float32)
 
 
 def _bend(change: FloatArray, room: FloatArray) -> None:

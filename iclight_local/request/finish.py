@@ -43,7 +43,7 @@ class Finish(Knobs):
         None,
         description="What stands behind the subject. generate: what the model makes. keep: the picture's own "
         "background. image: background_image as it is. colour: background_colour. transparent: nothing.",
-        json_schema_extra={"default_text": "generate, or keep with fit input"},
+        json_schema_extra={"default_text": "generate; with fit input keep, or image where one is given"},
     )
     background_strength: float = Field(
         0, ge=0, le=1, description="How much of the new light a kept background takes (keep detail, colour, all)."

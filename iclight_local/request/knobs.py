@@ -189,8 +189,8 @@ def check_combination(knobs: Knobs, *, has_background: bool, has_map: bool = Fal
             )
     elif has_background and lights:
         raise InvalidRequest(
-            f"A background and {lights[0]} were both given, and with model fbc each one is the "
-            "background: leave one of them out."
+            f"A background and {lights[0]} were both given, and with model fbc each one is the background: leave one "
+            "of them out, or add --background-mode image --model fc, and the picture only stands behind the subject."
         )
     elif not has_background and not lights:
         raise InvalidRequest(

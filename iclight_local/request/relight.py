@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field, model_validator
 
 from iclight_local.errors import InvalidRequest
-from iclight_local.request.finish import OutputOptions
+from iclight_local.request.finish import BackgroundMode, OutputOptions
 from iclight_local.request.knobs import Source, check_combination
 
 
@@ -37,6 +37,13 @@ class RelightRequest(OutputOptions):
         check_combination(self, has_background=self.has_background, has_map=self.has_map)
         check_finish(self)
         return self
+
+    @property
+    def behind(self) -> BackgroundMode:
+        """What stands behind the subject: a background picture that was given, unless another is asked for."""
+        if self.background_mode is None and self.background_image is not None and self.fit == "input":
+            return "image"
+        return super().behind
 
     @property
     def has_background(self) -> bool:

@@ -122,7 +122,7 @@ class TestPreview:
         assert (alpha == 255).mean() > 0.1
 
     def test_without_a_picture_it_is_the_map(self, iclight: Command, folder: Path) -> None:
-        assert iclight("light", "--preview", "--light", "left").status == 0
+        assert iclight("light", "--light", "left").status == 0
         assert np.array_equal(opened(), light_map("left", 512, 640, INITIAL_LATENT_RAMP))
 
     def test_a_plain_picture_is_segmented_and_the_stand_in_is_named(
@@ -160,6 +160,7 @@ class TestMistakes:
             (["--light", "left", "-o", "nowhere/out.png"], "nowhere is no folder"),
             (["--light-map", "gone.png"], "'gone.png' does not exist"),
             (["gone.png", "--light", "back"], "'gone.png' does not exist"),
+            (["--light", "left", "--preview"], "no picture was named: add PICTURE."),
             (["--light", "left", "--prompt", "x"], "There is no option --prompt"),
         ],
     )

@@ -10,6 +10,7 @@ from PIL import Image, ImageFilter
 
 from iclight_local.engines.local import LocalEngine
 from iclight_local.errors import InvalidRequest, NoSubject
+from iclight_local.imaging.linear import to_linear, to_srgb
 from tests.engines.relights import MATTE, PLAIN, asked, local, pixels
 
 SIZE = (150, 90)
@@ -122,6 +123,31 @@ class TestBackground:
         image = pixels(result.images[0])
         assert np.array_equal(image[:6], np.asarray(behind)[:6])
 
+    def test_image_stands_behind_at_full_size(self, shared: LocalEngine) -> None:
+        y, x = np.mgrid[:90, :150]
+        checks = Image.fromarray(np.repeat(((x + y) % 2 * 255).astype(np.uint8)[..., None], 3, -1))
+        knobs = {"fit": "input", "background_mode": "image", "background_image": checks, "light_source": "none"}
+        image = pixels(relit(shared, **knobs).images[0])
+        assert np.array_equal(image[:6], np.asarray(checks)[:6])
+
+    def test_a_background_that_lights_the_whole_picture_stands_behind_it(self, shared: LocalEngine) -> None:
+        behind = Image.new("RGB", (64, 64), (10, 200, 30))
+        knobs = {"fit": "input", "light_source": "none", "background_image": behind}
+        result = relit(shared, **knobs)
+        assert result.record["request"]["model"] == "fbc"
+        assert (pixels(result.images[0])[0] == (10, 200, 30)).all()
+
+    def test_a_cut_out_has_no_shadow_to_keep(self, shared: LocalEngine) -> None:
+        results = []
+        for hidden in (0, 255):
+            cut = np.full((90, 150, 4), hidden, np.uint8)
+            cut[..., 3] = np.asarray(matte())
+            cut[cut[..., 3] > 0, :3] = (180, 120, 60)
+            knobs = {"fit": "input", "light_source": "left", "background_mode": "colour", "contact_shadow": True}
+            results.append(shared.relight(asked(Image.fromarray(cut), **knobs)))
+        assert np.array_equal(*(pixels(result.images[0]) for result in results))
+        assert any("contact_shadow has no effect here: a cut-out" in warning for warning in results[0].warnings)
+
     def test_a_mirrored_background_stands_behind_mirrored(self, shared: LocalEngine) -> None:
         behind = Image.fromarray(np.random.default_rng(1).integers(0, 255, (64, 64, 3), dtype=np.uint8))
         knobs = {"background_mode": "image", "background_image": behind, "light_source": "none"}
@@ -195,6 +221,32 @@ class TestExposure:
         result = relit(shared, exposure=0.3, **knobs)
         assert result.measures[0]["luminance_after"] == pytest.approx(0.3, rel=0.07)
 
+    @pytest.mark.parametrize("keep", ["none", "detail", "all"])
+    def test_a_cut_out_is_exposed_to_its_transparent_edge(self, keep: str, shared: LocalEngine) -> None:
+        cut = photograph()
+        cut.putalpha(matte().filter(ImageFilter.GaussianBlur(5)))
+        knobs = {"fit": "input", "light_source": "left", "keep": keep, "exposure": 0.06}
+        result = shared.relight(asked(cut, **knobs))
+        assert result.measures[0]["luminance_after"] == pytest.approx(0.06, rel=0.03)
+        assert not [warning for warning in result.warnings if "exposure" in warning]
+
+    def test_a_darkened_subject_has_no_bright_rim(self, shared: LocalEngine) -> None:
+        y, x = np.mgrid[:90, :150]
+        soft = np.clip((28 - np.hypot(x - 75, y - 45)) / 6 + 0.5, 0, 1)[..., None]
+        light = soft * to_linear(np.uint8(220)) + (1 - soft) * to_linear(np.uint8(60))
+        picture = Image.fromarray(to_srgb(np.repeat(light, 3, -1).astype(np.float32)))
+        mask = Image.fromarray((soft[..., 0] * 255).astype(np.uint8))
+        knobs = {"fit": "input", "light_source": "left", "light_strength": 0, "exposure": 0.08}
+        row = pixels(shared.relight(asked(picture, matte=mask, **knobs)).images[0])[45, 75:, 1].astype(int)
+        # From the subject, 79, down to the background, 60, and never up.
+        assert row[0] > row[-1] == 60 and np.diff(row).max() <= 2
+
+    def test_what_the_model_made_is_exposed_as_one_picture(self, shared: LocalEngine) -> None:
+        knobs = {"fit": "input", "keep": "detail", "background_mode": "generate"}
+        plain, dark = (pixels(relit(shared, **knobs, **more).images[0]) for more in ({}, {"exposure": 0.02}))
+        outside = np.asarray(matte()) == 0
+        assert dark[outside].mean() < 0.8 * plain[outside].mean()
+
     def test_a_value_out_of_reach_is_told(self, shared: LocalEngine) -> None:
         dark = Image.new("RGB", SIZE, (12, 12, 12))
         knobs = {"fit": "input", "light_source": "left", "light_strength": 0, "matte": matte()}
@@ -202,8 +254,8 @@ class TestExposure:
         assert [[each for each in told if "exposure" in each] for told in warnings] == [
             [],
             [
-                "exposure 0.9 was not reached, because light is made 8 times stronger or weaker at most: "
-                "the result's luminance_after says what came of it."
+                "exposure 0.9 was not reached: the subject's mean luminance came to 0.0293, because light is made "
+                "8 times stronger or weaker at most."
             ],
         ]
 

@@ -115,6 +115,48 @@ def test_a_picture_relit_by_its_own_light_stays(keep: Keep) -> None:
     assert difference.mean() < 0.5 and np.percentile(difference, 99.9) <= 4
 
 
+@pytest.mark.parametrize("keep", ["detail", "all"])
+@pytest.mark.parametrize("gain", [1 / 8, 1 / 3])
+@pytest.mark.parametrize("levels", [(220, 60), (220, 120), (60, 220), (90, 20)])
+def test_the_edge_looks_as_the_true_light_has_it(keep: Keep, gain: float, levels: tuple[int, int]) -> None:
+    """Pixel by pixel: the gain may run evenly across an edge and still leave a bright rim there."""
+    front, back = (to_linear(np.full((1, 1, 3), level, np.uint8)) for level in levels)
+    matte = disc(110, 8)
+    cover = matte[..., None]
+    gain = min(gain, 0.9 / float(front.max()))
+    original, relit, true = (
+        to_srgb(front * np.float32(factor) * cover + behind * (1 - cover))
+        for factor, behind in ((1, back), (gain, np.float32(0.2)), (gain, back))
+    )
+    result = transfer(original, small(relit), matte, options(keep))
+    off = np.abs(result.astype(int) - true)[..., 1]
+    edge = (matte > 0) & (matte < 1)
+    assert off[edge].mean() < 7.5 and off[edge].max() <= 11
+
+
+@pytest.mark.parametrize("keep", ["detail", "all"])
+@pytest.mark.parametrize(("off", "most"), [(-2.0, 175), (2.0, 140)], ids=["too narrow", "too wide"])
+def test_a_matte_that_is_a_little_off_draws_no_line(keep: Keep, off: float, most: int) -> None:
+    front, back = (to_linear(np.full((1, 1, 3), level, np.uint8)) for level in (200, 80))
+    true = disc(110, 2)[..., None]
+    original, relit = (to_srgb(front * np.float32(g) * true + back * (1 - true)) for g in (1, 0.4))
+    result = transfer(original, small(relit), disc(110 + off, 6), options(keep))[..., 1].astype(int)
+    row = result[160, 160:300]
+    # From 133 inside to 80 outside; what a matte calls background altogether stays, so a narrow one leaves some of 200.
+    assert row.min() >= 72 and row.max() <= most
+
+
+@pytest.mark.parametrize("keep", KEEPS)
+def test_a_cut_out_is_lit_at_its_transparent_edge_too(keep: Keep) -> None:
+    original = np.full((SIDE, SIDE, 3), 200, np.uint8)
+    lit = np.where(disc()[..., None] > 0.5, to_linear(np.uint8(60)), np.float32(0.2))
+    relit = small(to_srgb(np.repeat(lit, 3, -1)))
+    matte = disc(110, 20)
+    result = transfer(original, relit, matte, options(keep), straight=True)
+    assert np.ptp(result[matte > 0]) <= 2 and abs(int(result[160, 160, 0]) - 60) < 12
+    assert (result[matte == 0] == 200).all()
+
+
 def edge_profile(
     away: FloatArray, matte: FloatArray, levels: tuple[int, int], options: TransferOptions, gains: tuple[float, float]
 ) -> FloatArray:
