@@ -8,11 +8,9 @@ import sys
 
 from iclight_local.cli.parser import Parser, add_fields, given
 from iclight_local.cli.relight import SETTINGS
-from iclight_local.errors import Unsupported
 from iclight_local.settings import ServeSettings, Settings, load_serve_settings, load_settings
 
-SUMMARY = "Serve the house's API on a port of this machine."
-INSTALL = "pip install 'iclight-local[server]'"
+SUMMARY = "Serve this machine's engine over HTTP: its own API and those of Segmind, PixelDojo and Photoroom."
 
 
 def add_arguments(parser: Parser) -> None:
@@ -26,12 +24,10 @@ def run(parsed: argparse.Namespace) -> int:
     """Serve until stopped."""
     settings = load_settings(given(parsed, Settings))
     options = load_serve_settings(settings.home, given(parsed, ServeSettings))
-    try:
-        from iclight_local.server.keys import key_file
-        from iclight_local.server.serving import check_address, listening_socket, serve
-        from iclight_local.server.watching import JsonLines
-    except ImportError as error:
-        raise Unsupported(f"The server needs {error.name}, which is not installed: {INSTALL}") from None
+    from iclight_local.server.keys import key_file
+    from iclight_local.server.serving import check_address, listening_socket, serve
+    from iclight_local.server.watching import JsonLines
+
     check_address(options.host, key_file(settings.home))
     listener = listening_socket(options)
     handler = logging.StreamHandler(sys.stderr)

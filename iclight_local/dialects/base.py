@@ -97,7 +97,7 @@ class JobView:
     ended: float | None = None
     position: int = 0
     progress: float = 0.0
-    seed: int | None = None
+    used_seed: int | None = None
     outputs: tuple[Output, ...] = ()
     error: str | None = None
     at_fault: bool = False

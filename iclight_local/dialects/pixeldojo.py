@@ -135,7 +135,7 @@ def job_body(asked: Asked, job: JobView) -> dict[str, Any]:
         # Clients of this API read one of three places.
         body["output"] = {"images": urls} | ({"image": urls[0]} if urls else {})
         body["assets"] = [{"url": url, "type": "image"} for url in urls]
-        body |= {"creditCost": _credits(asked), "seed": job.seed}
+        body |= {"creditCost": _credits(asked), "seed": job.used_seed}
     elif job.state in ("failed", "cancelled"):
         spoken = "The job was cancelled." if job.state == "cancelled" else "The job failed."
         body |= {"error": spoken if job.error is None else job.error, "creditCost": 0}

@@ -109,7 +109,7 @@ def outcome(job: JobView, base: str) -> Answer:
         "images": images,
         "metrics": {"cost": COST, "remaining_credits": REMAINING_CREDITS, **_times(job)},
     }
-    return Answer(200, body if job.seed is None else {**body, "seed": str(job.seed)})
+    return Answer(200, body if job.used_seed is None else {**body, "seed": str(job.used_seed)})
 
 
 def unknown_request(request_id: str) -> Answer:

@@ -9,7 +9,6 @@ import math
 import re
 from collections.abc import Sequence
 from typing import Any
-from urllib.parse import unquote_to_bytes
 
 from iclight_local.dialects.base import Call, Link
 from iclight_local.errors import InvalidRequest
@@ -17,7 +16,8 @@ from iclight_local.errors import InvalidRequest
 MAX_PROMPT = 2000
 """Letters that a prompt may have."""
 _URL = re.compile(r"https?://[^\s]+", re.IGNORECASE)
-_BASE64 = re.compile(r"[A-Za-z0-9+/_\-\s]+={0,2}\s*")
+_BASE64 = re.compile(r"[A-Za-z0-9+/_-]+={0,2}")
+_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?", re.ASCII | re.IGNORECASE)
 _SHOWN = 60
 
 
@@ -143,6 +143,9 @@ def shown(value: object) -> str:
 def _number(value: object) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
+    # float() reads 1_0 and the digits of all scripts, too.
+    if isinstance(value, str) and not _NUMBER.fullmatch(value.strip()):
+        return None
     try:
         found = float(value)
     except (ValueError, OverflowError):
@@ -164,13 +167,18 @@ def _data_uri(uri: str) -> bytes | None:
     head, comma, body = uri.partition(",")
     if not comma:
         return None
-    return _base64(body) if head.lower().endswith(";base64") else unquote_to_bytes(body)
+    return _base64(body.replace("%2B", "+").replace("%2F", "/").replace("%3D", "=")) if _is_base64(head) else None
+
+
+def _is_base64(head: str) -> bool:
+    return head.lower().endswith(";base64")
 
 
 def _base64(letters: str) -> bytes | None:
-    if not _BASE64.fullmatch(letters):
+    plain = "".join(letters.split())
+    if not _BASE64.fullmatch(plain):
         return None
-    plain = re.sub(r"\s+", "", letters).replace("-", "+").replace("_", "/").rstrip("=")
+    plain = plain.replace("-", "+").replace("_", "/").rstrip("=")
     try:
         return base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)
     except (binascii.Error, ValueError):

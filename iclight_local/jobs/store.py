@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import secrets
 import shutil
 import sqlite3
@@ -23,32 +22,11 @@ from typing import Any
 from iclight_local.dialects.base import Asked, Link, State
 from iclight_local.errors import EngineError
 from iclight_local.jobs.base import Job, Outcome
+from iclight_local.jobs.disk import opened, sync, write_surely
 
 _log = logging.getLogger(__name__)
-SCHEMA = 1
 ATTEMPTS = 3
 """How often a job may begin; one that brings the process down each time is not tried for ever."""
-_TABLE = """
-CREATE TABLE IF NOT EXISTS jobs (
-    number INTEGER PRIMARY KEY AUTOINCREMENT,
-    id TEXT NOT NULL UNIQUE,
-    secret TEXT NOT NULL UNIQUE,
-    owner TEXT NOT NULL,
-    dialect TEXT NOT NULL,
-    asked TEXT NOT NULL,
-    state TEXT NOT NULL CHECK (state IN ('queued', 'running', 'done', 'failed', 'cancelled')),
-    created REAL NOT NULL,
-    expires REAL NOT NULL,
-    started REAL,
-    ended REAL,
-    attempts INTEGER NOT NULL DEFAULT 0,
-    outputs TEXT NOT NULL DEFAULT '[]',
-    seeds TEXT NOT NULL DEFAULT '[]',
-    error TEXT,
-    at_fault INTEGER NOT NULL DEFAULT 0
-);
-CREATE INDEX IF NOT EXISTS jobs_by_state ON jobs (state, number);
-"""
 
 
 @dataclass(frozen=True)
@@ -74,14 +52,7 @@ class JobStore:
         self._lifetimes = lifetimes if lifetimes is not None else Lifetimes()
         self._lock = threading.RLock()
         self._files.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._base = _opened(folder / "jobs.sqlite")
-        version = self._base.execute("PRAGMA user_version").fetchone()[0]
-        if version not in (0, SCHEMA):
-            self.close()
-            raise EngineError(
-                f"The jobs in {folder} are of version {version}, and {SCHEMA} is needed: use another --jobs folder."
-            )
-        self._base.executescript(_TABLE + f"PRAGMA user_version = {SCHEMA};")
+        self._base = opened(folder / "jobs.sqlite")
 
     def close(self) -> None:
         """Close the database; what runs is found again by :meth:`recover`."""
@@ -95,8 +66,8 @@ class JobStore:
         uploaded = {name: data for name, data in asked.pictures.items() if isinstance(data, bytes)}
         folder.mkdir(mode=0o700)
         for name, data in uploaded.items():
-            _write(folder / f"in-{name}", data)
-        _sync(folder)
+            write_surely(folder / f"in-{name}", data)
+        sync(folder)
         told = {
             "values": dict(asked.values),
             "links": {name: link.url for name, link in asked.pictures.items() if isinstance(link, Link)},
@@ -142,7 +113,7 @@ class JobStore:
         """Keep a picture that was fetched, so that it is fetched once."""
         part = self._input(job, name).with_suffix(".part")
         try:
-            _write(part, data)
+            write_surely(part, data)
             part.replace(self._input(job, name))
         except FileNotFoundError:
             # Cancelled and removed meanwhile: nobody waits for the picture.
@@ -172,8 +143,8 @@ class JobStore:
         """Keep the results of a running job; False where it was cancelled meanwhile."""
         folder = self._files / job_id
         for index, (data, _) in enumerate(outcome.pictures):
-            _write(folder / f"out-{index}", data)
-        _sync(folder)
+            write_surely(folder / f"out-{index}", data)
+        sync(folder)
         types, seeds = (json.dumps(list(each)) for each in ([kind for _, kind in outcome.pictures], outcome.seeds))
         return self._end(job_id, "done", {"outputs": types, "seeds": seeds})
 
@@ -295,45 +266,3 @@ def _job(row: sqlite3.Row) -> Job:
         error=row["error"],
         at_fault=bool(row["at_fault"]),
     )
-
-
-def _write(path: Path, data: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync(folder: Path) -> None:
-    """Have the names in a folder, and the folder itself, on the disk; Windows opens no folders and needs none of it."""
-    if os.name == "nt":
-        return
-    for each in (folder, folder.parent):
-        handle = os.open(each, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-
-
-def _opened(path: Path) -> sqlite3.Connection:
-    """The database, for this process alone; the system lets go of it when the process ends, however that happens."""
-    base = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=1)
-    base.row_factory = sqlite3.Row
-    try:
-        base.execute("PRAGMA locking_mode = EXCLUSIVE")
-        base.execute("PRAGMA journal_mode = WAL")
-        base.execute("PRAGMA synchronous = FULL")
-        base.execute("BEGIN EXCLUSIVE")
-        base.execute("COMMIT")
-    except sqlite3.OperationalError:
-        base.close()
-        raise EngineError(
-            f"Another server has the jobs in {path.parent} open: stop it, or use another --jobs folder."
-        ) from None
-    except sqlite3.DatabaseError:
-        base.close()
-        raise EngineError(
-            f"{path} is no database of jobs, or is damaged: move it away, or use another --jobs folder."
-        ) from None
-    return base

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -21,12 +23,20 @@ LATE = "The job goes on, but this call waits no longer: ask for it by its id, or
 STOPPED = "The job was cancelled."
 
 
+class Json(JSONResponse):
+    """JSON in ASCII: what a caller sent, half letters included, can be told back to them."""
+
+    def render(self, content: Any) -> bytes:
+        """The body."""
+        return json.dumps(content, ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode()
+
+
 def respond(answer: Answer) -> Response:
     """An answer of JSON values or bytes as a response."""
     headers = dict(answer.headers)
     if isinstance(answer.body, bytes):
         return Response(answer.body, answer.status, headers, media_type=headers.pop("content-type", None))
-    return JSONResponse(answer.body, answer.status, headers)
+    return Json(answer.body, answer.status, headers)
 
 
 def guarded(refusal: Refusal, endpoint: Endpoint) -> Endpoint:

@@ -7,16 +7,29 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from iclight_local.dialects import segmind
 from iclight_local.dialects.house import DIALECT as HOUSE
-from iclight_local.server.answers import respond
+from iclight_local.dialects.photoroom import DIALECT as PHOTOROOM
+from iclight_local.dialects.pixeldojo import DIALECT as PIXELDOJO
+from iclight_local.server.answers import Refusal, respond
 from iclight_local.server.house import HouseRoutes
 from iclight_local.server.limits import App, LimitedBodies
+from iclight_local.server.photoroom import PhotoroomRoutes
+from iclight_local.server.pixeldojo import PixelDojoRoutes, Post
+from iclight_local.server.segmind import SegmindRoutes
 from iclight_local.server.service import Service
 from iclight_local.server.watching import Watched
 
+_WORDED: dict[str, Refusal] = {
+    **dict.fromkeys(("/v2/edit", "/v1/account", "/v2/account", "/v1/segment", "/v1/render"), PHOTOROOM.refusal),
+    "/v1/": segmind.refusal,
+    "/v2/": segmind.refusal,
+    "/api/": PIXELDOJO.refusal,
+}
 
-def make_app(service: Service) -> App:
-    """The application of one server."""
+
+def make_app(service: Service, post: Post) -> App:
+    """The application of one server; ``post`` calls webhooks."""
 
     async def health(_: Request) -> Response:
         return PlainTextResponse("ok\n")
@@ -33,6 +46,10 @@ def make_app(service: Service) -> App:
         Route("/readyz", ready, methods=["GET"]),
         Route("/metrics", metrics, methods=["GET"]),
         *HouseRoutes(service).routes(),
+        # Before Segmind's, whose paths take any model's name.
+        *PhotoroomRoutes(service).routes(),
+        *SegmindRoutes(service).routes(),
+        *PixelDojoRoutes(service, post).routes(),
     ]
     app = Starlette(routes=routes, exception_handlers={404: _missing, 405: _wrong_method, Exception: _failed})
     limits = service.limits
@@ -40,12 +57,18 @@ def make_app(service: Service) -> App:
 
 
 async def _missing(request: Request, error: Exception) -> Response:
-    return respond(HOUSE.refusal("not_found", "The requested URL does not exist: /relight/docs lists those that do."))
+    return respond(_refusal(request)("not_found", "The requested URL does not exist"))
 
 
 async def _wrong_method(request: Request, error: Exception) -> Response:
-    return respond(HOUSE.refusal("not_allowed", f"The method {request.method} is not allowed here."))
+    return respond(_refusal(request)("not_allowed", "The requested HTTP method is not allowed"))
 
 
 async def _failed(request: Request, error: Exception) -> Response:
-    return respond(HOUSE.refusal("failed", "The server failed at this call; its log says why."))
+    return respond(_refusal(request)("failed", "The server failed at this call; its log says why."))
+
+
+def _refusal(request: Request) -> Refusal:
+    """The words of whoever a path belongs to."""
+    path = request.url.path
+    return next((found for start, found in _WORDED.items() if path.startswith(start)), HOUSE.refusal)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
+from starlette.responses import FileResponse, HTMLResponse, Response
 from starlette.routing import Route
 
 from iclight_local.dialects.base import JobView
 from iclight_local.dialects.house import DIALECT
 from iclight_local.jobs.base import Job
-from iclight_local.server.answers import failure, guarded, respond
+from iclight_local.server.answers import Json, failure, guarded, respond
 from iclight_local.server.reading import read_call
 from iclight_local.server.schema import house_schema, page
 from iclight_local.server.service import SUFFIXES, Service
@@ -51,28 +51,28 @@ class HouseRoutes:
             return respond(refused)
         view = service.view(request, job)
         if "application/json" in request.headers.get("accept", "") or len(view.outputs) > 1:
-            return JSONResponse(_body(view))
+            return Json(_body(view))
         file = service.store.output(job, 0)
         data = b"" if file is None else file.read_bytes()
-        headers = {"x-seed-value": str(view.seed), "x-job-id": job.id}
+        headers = {"x-seed-value": str(view.used_seed), "x-job-id": job.id}
         return Response(data, 200, headers, media_type=view.outputs[0].media_type)
 
     async def submit(self, request: Request) -> Response:
         """A job that was accepted."""
         job = await self._accepted(request)
-        return JSONResponse(_body(self._service.view(request, job)), 202)
+        return Json(_body(self._service.view(request, job)), 202)
 
     async def jobs(self, request: Request) -> Response:
         """The caller's newest jobs."""
         found = self._service.store.of_owner(self._owner(request), NEWEST)
-        return JSONResponse({"jobs": [_body(self._service.view(request, job)) for job in found]})
+        return Json({"jobs": [_body(self._service.view(request, job)) for job in found]})
 
     async def job(self, request: Request) -> Response:
         """One job."""
         found = self._service.own_job(self._owner(request), request.path_params["job"])
         if found is None:
             return respond(DIALECT.refusal("not_found", _NO_JOB))
-        return JSONResponse(_body(self._service.view(request, found)))
+        return Json(_body(self._service.view(request, found)))
 
     async def cancel(self, request: Request) -> Response:
         """A job that is cancelled, or had ended."""
@@ -80,7 +80,7 @@ class HouseRoutes:
         if found is None:
             return respond(DIALECT.refusal("not_found", _NO_JOB))
         self._service.runner.cancel(found)
-        return JSONResponse(_body(self._service.view(request, self._service.store.get(found.id) or found)))
+        return Json(_body(self._service.view(request, self._service.store.get(found.id) or found)))
 
     async def result(self, request: Request) -> Response:
         """A picture, to whoever knows its name: that cannot be guessed."""
@@ -95,7 +95,7 @@ class HouseRoutes:
 
     async def schema(self, request: Request) -> Response:
         """The OpenAPI document of these routes."""
-        return JSONResponse(house_schema(self._service.base(request)))
+        return Json(house_schema(self._service.base(request)))
 
     async def docs(self, request: Request) -> Response:
         """The same as a page; it needs no script and nothing from elsewhere."""
@@ -123,7 +123,7 @@ def _body(view: JobView) -> dict[str, Any]:
         "started": view.started,
         "ended": view.ended,
         "expires": view.expires,
-        "seed": view.seed,
+        "seed": view.used_seed,
         "images": [{"url": each.url, "media_type": each.media_type, "bytes": each.size} for each in view.outputs],
         "error": view.error,
     }

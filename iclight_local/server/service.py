@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from starlette.requests import Request
 
-from iclight_local.dialects.base import Asked, JobView, Output
+from iclight_local.dialects.base import Asked, Delivered, JobView, Output
 from iclight_local.jobs.base import Job
 from iclight_local.jobs.runner import QueueFull, Runner
 from iclight_local.jobs.store import JobStore
@@ -137,8 +137,17 @@ class Service:
         job = self.store.get(job_id)
         return job if job is not None and job.owner == owner else None
 
+    def pictures(self, job: Job) -> list[Delivered]:
+        """The results of a job that is done."""
+        files = ((self.store.output(job, index), kind) for index, kind in enumerate(job.outputs))
+        return [Delivered(file.read_bytes(), kind) for file, kind in files if file is not None]
+
     def view(self, request: Request, job: Job) -> JobView:
         """A job as its owner may see it, its results as links."""
+        return self.view_from(self.base(request), job)
+
+    def view_from(self, base: str, job: Job) -> JobView:
+        """The same with links that begin with ``base``."""
         position, progress = self.runner.place(job.id) if not job.final else (0, float(job.state == "done"))
         return JobView(
             id=job.id,
@@ -149,8 +158,8 @@ class Service:
             ended=job.ended,
             position=position,
             progress=progress,
-            seed=job.seeds[0] if job.seeds else None,
-            outputs=tuple(self._output(request, job, index) for index in range(len(job.outputs))),
+            used_seed=job.seeds[0] if job.seeds else None,
+            outputs=tuple(self._output(base, job, index) for index in range(len(job.outputs))),
             error=job.error,
             at_fault=job.at_fault,
         )
@@ -159,11 +168,11 @@ class Service:
         """What absolute links begin with."""
         return self._public_url or str(request.base_url).rstrip("/")
 
-    def _output(self, request: Request, job: Job, index: int) -> Output:
+    def _output(self, base: str, job: Job, index: int) -> Output:
         kind, file = job.outputs[index], self.store.output(job, index)
         name = f"{index}.{SUFFIXES[kind]}"
         size = file.stat().st_size if file is not None and file.exists() else 0
-        return Output(f"{self.base(request)}/relight/results/{job.secret}/{name}", kind, name, size)
+        return Output(f"{base}/relight/results/{job.secret}/{name}", kind, name, size)
 
     def _take(self, caller: str) -> None:
         wait = self._rate.wait(caller)

@@ -11,12 +11,12 @@ import uvicorn
 
 from iclight_local.engines.base import Engine
 from iclight_local.errors import EngineError, InvalidRequest
-from iclight_local.imaging.guarded import Guard, fetch
+from iclight_local.imaging.guarded import Guard, fetch, post
 from iclight_local.jobs.runner import Runner
 from iclight_local.jobs.store import JobStore, Lifetimes
 from iclight_local.server.app import make_app
 from iclight_local.server.keys import KeyFile, key_file
-from iclight_local.server.limits import RateLimit
+from iclight_local.server.limits import App, RateLimit
 from iclight_local.server.service import Limits, Service
 from iclight_local.settings import ServeSettings, Settings
 
@@ -95,7 +95,8 @@ def serve(
                 public_url=options.public_url,
             )
             runner.start()
-            _listen(service, listener, options, told)
+            app = make_app(service, lambda url, body: post(url, body, guard, {"content-type": "application/json"}))
+            _listen(app, listener, options, told)
         finally:
             runner.stop(options.stop_seconds)
             engine.close()
@@ -103,9 +104,9 @@ def serve(
         store.close()
 
 
-def _listen(service: Service, listener: socket.socket, options: ServeSettings, told: Callable[[str], None]) -> None:
+def _listen(app: App, listener: socket.socket, options: ServeSettings, told: Callable[[str], None]) -> None:
     config = uvicorn.Config(
-        make_app(service),
+        app,
         log_config=None,
         access_log=False,
         server_header=False,

@@ -240,7 +240,7 @@ def test_a_job_that_is_on_its_way(state: str, status: str) -> None:
 
 def test_a_completed_job() -> None:
     outputs = tuple(Output(f"http://host/{name}.png", "image/png", name, 1) for name in "ab")
-    body = job_body(read(number_of_images=2), job(state="done", ended=60.0, outputs=outputs, seed=7))
+    body = job_body(read(number_of_images=2), job(state="done", ended=60.0, outputs=outputs, used_seed=7))
     urls = ["http://host/a.png", "http://host/b.png"]
     assert body["output"] == {"images": urls, "image": urls[0]}
     assert body["assets"] == [{"url": url, "type": "image"} for url in urls]

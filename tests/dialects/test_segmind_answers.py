@@ -22,7 +22,7 @@ PICTURES = (
 )
 QUEUED = JobView(ID, "queued", created=100.0, expires=3700.0, position=2)
 RUNNING = replace(QUEUED, state="running", started=100.1, position=0)
-DONE = replace(RUNNING, state="done", ended=103.2, seed=42, outputs=PICTURES)
+DONE = replace(RUNNING, state="done", ended=103.2, used_seed=42, outputs=PICTURES)
 FAILED = replace(RUNNING, state="failed", ended=101.1, error="subject_image is empty")
 
 
@@ -116,7 +116,7 @@ def test_the_outcome_lists_all_pictures() -> None:
 
 
 def test_a_seed_that_nobody_knows_is_left_out() -> None:
-    assert "seed" not in segmind.outcome(replace(DONE, seed=None), BASE).body
+    assert "seed" not in segmind.outcome(replace(DONE, used_seed=None), BASE).body
 
 
 @pytest.mark.parametrize(
