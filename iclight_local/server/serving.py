@@ -22,6 +22,7 @@ from iclight_local.settings import ServeSettings, Settings
 
 _log = logging.getLogger(__name__)
 _HEADER_BYTES = 64 * 1024
+_BACKLOG = 2048
 
 
 def check_address(host: str, keys: KeyFile) -> None:
@@ -49,6 +50,8 @@ def listening_socket(settings: ServeSettings) -> socket.socket:
     try:
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         found.bind((settings.host, settings.port))
+        # From here on callers queue up, and none is turned away while the engine is opened.
+        found.listen(_BACKLOG)
     except OSError as error:
         found.close()
         raise InvalidRequest(
