@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ipaddress
 import logging
+import signal
 import socket
 from collections.abc import Callable
+from types import FrameType
 
 import uvicorn
 
@@ -123,9 +125,19 @@ def _listen(app: App, listener: socket.socket, options: ServeSettings, told: Cal
     host, port = listener.getsockname()[:2]
     told(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
     server = uvicorn.Server(config)
-    server.run(sockets=[listener])
+    # uvicorn hands the signal that stopped it on when it is done; whoever started it has to close things yet.
+    before = {number: signal.signal(number, _heard) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        server.run(sockets=[listener])
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
     if not server.started:
         raise EngineError("The server did not come up; its log says why.")
+
+
+def _heard(number: int, frame: FrameType | None) -> None:
+    _log.info("stopping", extra={"told": {"signal": signal.Signals(number).name}})
 
 
 def _is_loopback(host: str) -> bool:
