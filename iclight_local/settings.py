@@ -6,7 +6,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
@@ -22,6 +22,8 @@ from iclight_local.store.bundles import DEFAULT as DEFAULT_BUNDLE
 
 PREFIX = "ICLIGHT_"
 CONFIG_FILE = "config.toml"
+SERVE_TABLE = "serve"
+_Model = TypeVar("_Model", bound=BaseModel)
 
 
 def _loras(value: object) -> object:
@@ -79,6 +81,38 @@ class Settings(BaseModel):
     offline: bool = Field(False, description="Fetch nothing at all, pictures by URL included.")
 
 
+class ServeSettings(BaseModel):
+    """How ``iclight serve`` runs; each has an environment variable ``ICLIGHT_SERVE_<NAME>``.
+
+    In ``config.toml`` they stand in the table ``[serve]``.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    host: str = Field("127.0.0.1", description="Address to listen at; one that others reach needs keys.")
+    port: int = Field(8188, ge=0, le=65535, description="Port to listen at; 0 takes a free one.")
+    jobs: Path | None = Field(
+        None,
+        description="Folder of accepted jobs and their pictures.",
+        json_schema_extra={"default_text": "jobs in home"},
+    )
+    public_url: str = Field(
+        "",
+        description="What links to results begin with, where a proxy stands in front.",
+        json_schema_extra={"default_text": "the host that the caller names"},
+    )
+    most_waiting: int = Field(256, ge=1, le=10_000, description="Jobs that may wait; more are refused.")
+    rate: int = Field(600, ge=0, le=1_000_000, description="Calls that one key may make in a minute; 0: no limit.")
+    max_body_mb: int = Field(64, ge=1, le=4096, description="Size of a call with its pictures in MB.")
+    body_seconds: float = Field(60, ge=1, le=3600, description="Seconds that sending a call may take.")
+    wait_seconds: float = Field(600, ge=1, le=86_400, description="Seconds that a call waits for its picture.")
+    keep_hours: float = Field(24, ge=0.01, le=8760, description="Hours that results are kept.")
+    stop_seconds: float = Field(30, ge=0, le=3600, description="Seconds that a running job has when the server stops.")
+    allow_private_urls: bool = Field(
+        False, description="Fetch pictures from addresses of this machine and the local network, too."
+    )
+
+
 def load_settings(overrides: Mapping[str, Any] | None = None, environ: Mapping[str, str] | None = None) -> Settings:
     """Read the settings.
 
@@ -91,22 +125,51 @@ def load_settings(overrides: Mapping[str, Any] | None = None, environ: Mapping[s
     """
     env = os.environ if environ is None else environ
     given = {} if overrides is None else {name: value for name, value in overrides.items() if value is not None}
-    from_env = {name: env[key] for name in Settings.model_fields if env.get(key := PREFIX + name.upper())}
-    home = Path(given.get("home", from_env.get("home", Settings.model_fields["home"].default))).expanduser()
+    default = Settings.model_fields["home"].default
+    home = Path(given.get("home", env.get(f"{PREFIX}HOME") or default)).expanduser()
     file = home / CONFIG_FILE
-    values = {**_from_file(file), **from_env, **given, "home": home}
+    table = {name: value for name, value in _from_file(file).items() if name != SERVE_TABLE}
+    return _checked(Settings, _Sources(table, env, {**given, "home": home}, file, PREFIX))
+
+
+def load_serve_settings(
+    home: Path, overrides: Mapping[str, Any], environ: Mapping[str, str] | None = None
+) -> ServeSettings:
+    """Read how the server runs; raises as :func:`load_settings` does."""
+    env = os.environ if environ is None else environ
+    file = home / CONFIG_FILE
+    table = _from_file(file).get(SERVE_TABLE, {})
+    if not isinstance(table, dict):
+        raise InvalidRequest(f"{SERVE_TABLE} in {file} is {table!r}, but must be a table: [{SERVE_TABLE}].")
+    return _checked(ServeSettings, _Sources(table, env, overrides, file, f"{PREFIX}{SERVE_TABLE.upper()}_"))
+
+
+class _Sources(NamedTuple):
+    """Where values come from, the weakest first."""
+
+    table: Mapping[str, Any]
+    environ: Mapping[str, str]
+    given: Mapping[str, Any]
+    file: Path
+    prefix: str
+
+
+def _checked(model: type[_Model], sources: _Sources) -> _Model:
+    environ, given, file = sources.environ, sources.given, sources.file
+    keys = {name: sources.prefix + name.upper() for name in model.model_fields}
+    from_env = {name: environ[key] for name, key in keys.items() if environ.get(key)}
     try:
-        return Settings(**values)
+        return model(**{**sources.table, **from_env, **given})
     except ValidationError as error:
         fault = error.errors()[0]
         name = str(fault["loc"][0])
         if fault["type"] == "extra_forbidden":
             where = "" if name in given else f" (in {file})"
-            known = ", ".join(Settings.model_fields)
+            known = ", ".join(model.model_fields)
             raise InvalidRequest(f"There is no setting {name}{where}: the settings are {known}.") from None
-        source = f"{PREFIX}{name.upper()}" if name in from_env else f"{name} in {file}"
+        source = keys[name] if name in from_env else f"{name} in {file}"
         source = f"The setting {name}" if name in given else source
-        needed = expectation(Settings.model_fields[name])
+        needed = expectation(model.model_fields[name])
         raise InvalidRequest(f"{source} is {fault['input']!r}, but must be {needed}.") from None
 
 

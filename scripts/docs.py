@@ -14,6 +14,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+
 from iclight_local.cli import COMMANDS, command_summary
 from iclight_local.errors import ICLightError
 from iclight_local.fields import knob_fields, markdown_table
@@ -21,7 +23,7 @@ from iclight_local.pipelines.memory import DEFAULT_WORK, GIB, SD15, choose_measu
 from iclight_local.request import RelightRequest
 from iclight_local.segmenters.catalogue import DEFAULT, NAMED
 from iclight_local.sentences import kind
-from iclight_local.settings import PREFIX, Settings
+from iclight_local.settings import PREFIX, SERVE_TABLE, ServeSettings, Settings
 
 ROOT = Path(__file__).parent.parent
 MEASURED = ROOT / "weights" / "mini" / "measured.json"
@@ -37,11 +39,11 @@ def commands() -> str:
     return "\n".join(["| command | what it does |", "|---|---|", *rows]) + "\n"
 
 
-def settings() -> str:
-    """The settings, their environment variables and defaults."""
+def settings(model: type[BaseModel] = Settings, prefix: str = PREFIX) -> str:
+    """Settings, their environment variables and defaults."""
     rows = [
-        f"| `{PREFIX}{field.name.upper()}` | `{field.flag}` | {field.default} | {field.range} | {field.description} |"
-        for field in knob_fields(Settings)
+        f"| `{prefix}{field.name.upper()}` | `{field.flag}` | {field.default} | {field.range} | {field.description} |"
+        for field in knob_fields(model)
     ]
     return "\n".join(["| variable | option | default | values | meaning |", "|---|---|---|---|---|", *rows]) + "\n"
 
@@ -108,6 +110,7 @@ README_TABLES: Tables = {
     "commands": commands,
     "knobs": lambda: markdown_table(knob_fields(RelightRequest)),
     "settings": settings,
+    "serve": lambda: settings(ServeSettings, f"{PREFIX}{SERVE_TABLE.upper()}_"),
     "memory": memory,
     "segmenters": segmenters,
     "errors": exit_statuses,

@@ -29,10 +29,13 @@ LAYERS = {
     "segmenters": 3,
     "pipelines": 4,
     "store": 4,
+    "dialects": 4,
     "engines": 5,
     "settings": 6,
     "assemble": 7,
-    "cli": 8,
+    "jobs": 7,
+    "server": 8,
+    "cli": 9,
 }
 HOMES = {
     "torch": {"pipelines"},
@@ -47,6 +50,10 @@ HOMES = {
     "argparse": {"cli"},
     "tqdm": {"cli"},
     "yaml": {"store"},
+    "starlette": {"server"},
+    "uvicorn": {"server"},
+    "prometheus_client": {"server"},
+    "sqlite3": {"jobs"},
 }
 
 

@@ -132,7 +132,7 @@ class Knobs(BaseModel):
             parse_lights(value)
         return value
 
-    def __init__(self, **values: Any) -> None:
+    def __init__(self, /, **values: Any) -> None:
         try:
             super().__init__(**values)
         except ValidationError as error:

@@ -1,0 +1,86 @@
+"""What a job's keeping stands on: a database that outlives its process, and files that are on the disk."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from pathlib import Path
+
+from iclight_local.errors import EngineError
+
+SCHEMA = 1
+_TABLE = """
+CREATE TABLE IF NOT EXISTS jobs (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    secret TEXT NOT NULL UNIQUE,
+    owner TEXT NOT NULL,
+    dialect TEXT NOT NULL,
+    asked TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('queued', 'running', 'done', 'failed', 'cancelled')),
+    created REAL NOT NULL,
+    expires REAL NOT NULL,
+    started REAL,
+    ended REAL,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    outputs TEXT NOT NULL DEFAULT '[]',
+    seeds TEXT NOT NULL DEFAULT '[]',
+    error TEXT,
+    at_fault INTEGER NOT NULL DEFAULT 0
+);
+CREATE INDEX IF NOT EXISTS jobs_by_state ON jobs (state, number);
+"""
+
+
+def opened(path: Path) -> sqlite3.Connection:
+    """The database, for this process alone; the system lets go of it when the process ends, however that happens.
+
+    Raises:
+        EngineError: another process has it open, it is something else, or it was written by another version.
+    """
+    base = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=1)
+    base.row_factory = sqlite3.Row
+    try:
+        base.execute("PRAGMA locking_mode = EXCLUSIVE")
+        base.execute("PRAGMA journal_mode = WAL")
+        base.execute("PRAGMA synchronous = FULL")
+        base.execute("BEGIN EXCLUSIVE")
+        base.execute("COMMIT")
+    except sqlite3.OperationalError:
+        base.close()
+        raise EngineError(
+            f"Another server has the jobs in {path.parent} open: stop it, or use another --jobs folder."
+        ) from None
+    except sqlite3.DatabaseError:
+        base.close()
+        raise EngineError(
+            f"{path} is no database of jobs, or is damaged: move it away, or use another --jobs folder."
+        ) from None
+    version = base.execute("PRAGMA user_version").fetchone()[0]
+    if version not in (0, SCHEMA):
+        base.close()
+        raise EngineError(
+            f"The jobs in {path.parent} are of version {version}, and {SCHEMA} is needed: use another --jobs folder."
+        )
+    base.executescript(_TABLE + f"PRAGMA user_version = {SCHEMA};")
+    return base
+
+
+def write_surely(path: Path, data: bytes) -> None:
+    """Write a file, and come back when its bytes are on the disk."""
+    with path.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def sync(folder: Path) -> None:
+    """Have the names in a folder, and the folder itself, on the disk; Windows opens no folders and needs none of it."""
+    if os.name == "nt":
+        return
+    for each in (folder, folder.parent):
+        handle = os.open(each, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

@@ -1,0 +1,74 @@
+"""All routes on one port, and what every call goes through."""
+
+from __future__ import annotations
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from iclight_local.dialects import segmind
+from iclight_local.dialects.house import DIALECT as HOUSE
+from iclight_local.dialects.photoroom import DIALECT as PHOTOROOM
+from iclight_local.dialects.pixeldojo import DIALECT as PIXELDOJO
+from iclight_local.server.answers import Refusal, respond
+from iclight_local.server.house import HouseRoutes
+from iclight_local.server.limits import App, LimitedBodies
+from iclight_local.server.photoroom import PhotoroomRoutes
+from iclight_local.server.pixeldojo import PixelDojoRoutes, Post
+from iclight_local.server.segmind import SegmindRoutes
+from iclight_local.server.service import Service
+from iclight_local.server.watching import Watched
+
+_WORDED: dict[str, Refusal] = {
+    **dict.fromkeys(("/v2/edit", "/v1/account", "/v2/account", "/v1/segment", "/v1/render"), PHOTOROOM.refusal),
+    "/v1/": segmind.refusal,
+    "/v2/": segmind.refusal,
+    "/api/": PIXELDOJO.refusal,
+}
+
+
+def make_app(service: Service, post: Post) -> App:
+    """The application of one server; ``post`` calls webhooks."""
+
+    async def health(_: Request) -> Response:
+        return PlainTextResponse("ok\n")
+
+    async def ready(_: Request) -> Response:
+        accepts = service.runner.accepts
+        return PlainTextResponse("ready\n" if accepts else "not ready\n", 200 if accepts else 503)
+
+    async def metrics(_: Request) -> Response:
+        return Response(service.metrics.page(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    routes = [
+        Route("/healthz", health, methods=["GET"]),
+        Route("/readyz", ready, methods=["GET"]),
+        Route("/metrics", metrics, methods=["GET"]),
+        *HouseRoutes(service).routes(),
+        # Before Segmind's, whose paths take any model's name.
+        *PhotoroomRoutes(service).routes(),
+        *SegmindRoutes(service).routes(),
+        *PixelDojoRoutes(service, post).routes(),
+    ]
+    app = Starlette(routes=routes, exception_handlers={404: _missing, 405: _wrong_method, Exception: _failed})
+    limits = service.limits
+    return Watched(LimitedBodies(app, limits.body, limits.seconds), service.metrics)
+
+
+async def _missing(request: Request, error: Exception) -> Response:
+    return respond(_refusal(request)("not_found", "The requested URL does not exist"))
+
+
+async def _wrong_method(request: Request, error: Exception) -> Response:
+    return respond(_refusal(request)("not_allowed", "The requested HTTP method is not allowed"))
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    return respond(_refusal(request)("failed", "The server failed at this call; its log says why."))
+
+
+def _refusal(request: Request) -> Refusal:
+    """The words of whoever a path belongs to."""
+    path = request.url.path
+    return next((found for start, found in _WORDED.items() if path.startswith(start)), HOUSE.refusal)

@@ -1,0 +1,68 @@
+"""Photoroom's image editing, as far as it relights, and its account calls."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from iclight_local.dialects import photoroom
+from iclight_local.dialects.base import Answer
+from iclight_local.dialects.photoroom import DIALECT
+from iclight_local.errors import InvalidRequest, Unsupported
+from iclight_local.server.answers import failure, guarded, respond
+from iclight_local.server.reading import read_call
+from iclight_local.server.service import Service, Unauthorized
+
+SANDBOX = "sandbox_"
+"""Begins the keys that hosted puts a watermark for; here they are the same keys, and there is none."""
+
+
+class PhotoroomRoutes:
+    """The calls that published clients make."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    def routes(self) -> list[Route]:
+        """All routes."""
+        return [
+            Route("/v2/edit", guarded(DIALECT.refusal, self.edit), methods=["GET", "POST"]),
+            Route("/v1/account", self._account(photoroom.account_v1()), methods=["GET"]),
+            Route("/v2/account", self._account(photoroom.account_v2()), methods=["GET"]),
+            Route("/v1/segment", guarded(DIALECT.refusal, self.elsewhere), methods=["POST"]),
+            Route("/v1/render", guarded(DIALECT.refusal, self.elsewhere), methods=["GET", "POST"]),
+        ]
+
+    async def edit(self, request: Request) -> Response:
+        """The relit picture."""
+        service, owner = self._service, self._owner(request)
+        if request.method == "POST" and request.query_params:
+            raise InvalidRequest("Parameters must be passed in the multipart body")
+        asked = DIALECT.read(await read_call(request, service.limits.body))
+        job = await service.wait(request, await service.submit(request, owner, DIALECT.name, asked))
+        refused = failure(DIALECT.refusal, job)
+        if refused is not None:
+            return respond(refused)
+        picture = service.pictures(job)[0]
+        return Response(picture.data, 200, photoroom.headers(job.asked), media_type=picture.media_type)
+
+    async def elsewhere(self, request: Request) -> Response:
+        """What hosted has at this path, and this server has not."""
+        self._owner(request)
+        raise Unsupported(f"{request.url.path} is not supported by this server")
+
+    def _account(self, answer: Answer) -> Callable[[Request], Awaitable[Response]]:
+        async def account(request: Request) -> Response:
+            try:
+                self._owner(request)
+            except Unauthorized as error:
+                return respond(photoroom.account_refusal("unauthorized", "Unauthorized", given=error.given))
+            return respond(answer)
+
+        return guarded(DIALECT.refusal, account)
+
+    def _owner(self, request: Request) -> str:
+        return self._service.owner(request, request.headers.get("x-api-key", "").removeprefix(SANDBOX))

@@ -1,0 +1,185 @@
+"""What all routes share: who calls, the queue, waiting for a job, links to results."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from starlette.requests import Request
+
+from iclight_local.dialects.base import Asked, Delivered, JobView, Output
+from iclight_local.jobs.base import Job
+from iclight_local.jobs.runner import QueueFull, Runner
+from iclight_local.jobs.store import JobStore
+from iclight_local.server.keys import KeyFile
+from iclight_local.server.limits import RateLimit
+from iclight_local.server.metrics import Metrics
+
+LOCAL = "local"
+"""Owner of everything where the server has no keys."""
+SUFFIXES = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp"}
+_LOOK_S = 0.5
+
+
+class Unauthorized(Exception):
+    """No key, or none that is known; ``given`` says which."""
+
+    def __init__(self, given: bool) -> None:
+        super().__init__()
+        self.given = given
+
+
+class Busy(Exception):
+    """Too many calls, or too many jobs; ``wait`` seconds may help."""
+
+    def __init__(self, sentence: str, wait: int) -> None:
+        super().__init__(sentence)
+        self.wait = wait
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What is taken of one call.
+
+    Attributes:
+        body: bytes.
+        seconds: for sending it.
+        waiting: seconds that a call waits for its result before it is told to come back.
+    """
+
+    body: int
+    seconds: float
+    waiting: float
+
+
+class Service:
+    """One server's jobs, keys and limits."""
+
+    def __init__(
+        self, store: JobStore, runner: Runner, keys: KeyFile | None, *, rate: RateLimit, limits: Limits, public_url: str
+    ) -> None:
+        """Tell the runner to report what ended.
+
+        Args:
+            store: the jobs.
+            runner: works them off.
+            keys: who may call; None: everybody.
+            rate: calls a minute, by owner.
+            limits: of a call.
+            public_url: what links to results begin with; empty: the host that the caller named.
+        """
+        self.store, self.runner, self.limits, self.metrics = store, runner, limits, Metrics(runner.load)
+        self._keys, self._rate, self._public_url = keys, rate, public_url.rstrip("/")
+        self._waiters: dict[str, list[Callable[[], None]]] = {}
+        runner.listen(self._ended)
+
+    def owner(self, request: Request, key: str | None) -> str:
+        """Who calls, by the key that a dialect found in a request.
+
+        Raises:
+            Unauthorized: keys are needed, and this is none.
+            Busy: this owner called too often.
+        """
+        if self._keys is None:
+            found = LOCAL
+        else:
+            name = self._keys.owner(key) if key else None
+            if name is None:
+                # Guessing is slowed down, too, for each address.
+                self._take(f"address {request.client.host if request.client else ''}")
+                raise Unauthorized(bool(key))
+            found = name
+        request.state.owner = found
+        self._take(f"owner {found}")
+        return found
+
+    async def submit(self, request: Request, owner: str, dialect: str, asked: Asked) -> Job:
+        """Accept a call.
+
+        Raises:
+            Busy: the queue is full.
+        """
+        try:
+            job = await asyncio.to_thread(self.runner.submit, owner, dialect, asked)
+        except QueueFull as error:
+            raise Busy(str(error), 10) from None
+        request.state.job = job.id
+        return job
+
+    async def wait(self, request: Request, job: Job) -> Job:
+        """Wait until a job ended, or for as long as calls wait; cancel it where the caller goes away."""
+        loop, ended = asyncio.get_running_loop(), asyncio.Event()
+
+        def waiter() -> None:
+            loop.call_soon_threadsafe(ended.set)
+
+        self._waiters.setdefault(job.id, []).append(waiter)
+        try:
+            deadline = loop.time() + self.limits.waiting
+            while loop.time() < deadline:
+                found = self.store.get(job.id)
+                if found is None or found.final:
+                    return job if found is None else found
+                try:
+                    await asyncio.wait_for(ended.wait(), _LOOK_S)
+                except TimeoutError:
+                    if await request.is_disconnected():
+                        self.runner.cancel(job)
+            return self.store.get(job.id) or job
+        finally:
+            self._waiters[job.id].remove(waiter)
+            if not self._waiters[job.id]:
+                del self._waiters[job.id]
+
+    def own_job(self, owner: str, job_id: str) -> Job | None:
+        """An owner's job; somebody else's does not exist for them."""
+        job = self.store.get(job_id)
+        return job if job is not None and job.owner == owner else None
+
+    def pictures(self, job: Job) -> list[Delivered]:
+        """The results of a job that is done."""
+        files = ((self.store.output(job, index), kind) for index, kind in enumerate(job.outputs))
+        return [Delivered(file.read_bytes(), kind) for file, kind in files if file is not None]
+
+    def view(self, request: Request, job: Job) -> JobView:
+        """A job as its owner may see it, its results as links."""
+        return self.view_from(self.base(request), job)
+
+    def view_from(self, base: str, job: Job) -> JobView:
+        """The same with links that begin with ``base``."""
+        position, progress = self.runner.place(job.id) if not job.final else (0, float(job.state == "done"))
+        return JobView(
+            id=job.id,
+            state=job.state,
+            created=job.created,
+            expires=job.expires,
+            started=job.started,
+            ended=job.ended,
+            position=position,
+            progress=progress,
+            used_seed=job.seeds[0] if job.seeds else None,
+            outputs=tuple(self._output(base, job, index) for index in range(len(job.outputs))),
+            error=job.error,
+            at_fault=job.at_fault,
+        )
+
+    def base(self, request: Request) -> str:
+        """What absolute links begin with."""
+        return self._public_url or str(request.base_url).rstrip("/")
+
+    def _output(self, base: str, job: Job, index: int) -> Output:
+        kind, file = job.outputs[index], self.store.output(job, index)
+        name = f"{index}.{SUFFIXES[kind]}"
+        size = file.stat().st_size if file is not None and file.exists() else 0
+        return Output(f"{base}/relight/results/{job.secret}/{name}", kind, name, size)
+
+    def _take(self, caller: str) -> None:
+        wait = self._rate.wait(caller)
+        if wait:
+            raise Busy("Too many requests", wait)
+
+    def _ended(self, job: Job) -> None:
+        self.metrics.ended(job)
+        for waiter in tuple(self._waiters.get(job.id, ())):
+            waiter()

@@ -1,0 +1,149 @@
+"""A server from settings to its end: opens what it needs, listens, and goes down in order."""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import signal
+import socket
+from collections.abc import Callable
+from types import FrameType
+
+import uvicorn
+
+from iclight_local.engines.base import Engine
+from iclight_local.errors import EngineError, InvalidRequest
+from iclight_local.imaging.guarded import Guard, fetch, post
+from iclight_local.jobs.runner import Runner
+from iclight_local.jobs.store import JobStore, Lifetimes
+from iclight_local.server.app import make_app
+from iclight_local.server.keys import KeyFile, key_file
+from iclight_local.server.limits import App, RateLimit
+from iclight_local.server.service import Limits, Service
+from iclight_local.settings import ServeSettings, Settings
+
+_log = logging.getLogger(__name__)
+_HEADER_BYTES = 64 * 1024
+_BACKLOG = 2048
+
+
+def check_address(host: str, keys: KeyFile) -> None:
+    """Refuse to be open to others without keys.
+
+    Raises:
+        InvalidRequest: the address is reached by others, and there is no key.
+    """
+    if keys.names or _is_loopback(host):
+        return
+    raise InvalidRequest(
+        f"The address {host} is reached by other machines, and no key was made: "
+        "run iclight keys add NAME first, or serve on 127.0.0.1."
+    )
+
+
+def listening_socket(settings: ServeSettings) -> socket.socket:
+    """A socket that listens, before anything heavy is loaded.
+
+    Raises:
+        InvalidRequest: the address is none of this machine, or taken.
+    """
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    found = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        found.bind((settings.host, settings.port))
+        # From here on callers queue up, and none is turned away while the engine is opened.
+        found.listen(_BACKLOG)
+    except OSError as error:
+        found.close()
+        raise InvalidRequest(
+            f"{settings.host} port {settings.port} cannot be listened at ({error.strerror}): "
+            "choose others with --host and --port."
+        ) from None
+    return found
+
+
+def serve(
+    open_engine: Callable[[], Engine],
+    settings: Settings,
+    options: ServeSettings,
+    listener: socket.socket,
+    told: Callable[[str], None],
+) -> None:
+    """Serve until the process is told to stop (SIGINT, SIGTERM).
+
+    Args:
+        open_engine: opens what relights; closed at the end.
+        settings: the owner's.
+        options: of the server.
+        listener: from :func:`listening_socket`; closed at the end.
+        told: called with the address, once calls are taken.
+    """
+    keys = key_file(settings.home)
+    folder = settings.home / "jobs" if options.jobs is None else options.jobs.expanduser()
+    hours = options.keep_hours * 3600
+    store = JobStore(folder, Lifetimes(hours, hours))
+    try:
+        engine = open_engine()
+        guard = Guard(allow_private=options.allow_private_urls, offline=settings.offline)
+        again = store.recover()
+        if again:
+            _log.info("jobs taken up again", extra={"told": {"jobs": again}})
+        runner = Runner(store, engine, lambda url: fetch(url, guard), most_waiting=options.most_waiting)
+        try:
+            service = Service(
+                store,
+                runner,
+                keys if keys.names else None,
+                rate=RateLimit(options.rate),
+                limits=Limits(options.max_body_mb * 2**20, options.body_seconds, options.wait_seconds),
+                public_url=options.public_url,
+            )
+            runner.start()
+            app = make_app(service, lambda url, body: post(url, body, guard, {"content-type": "application/json"}))
+            _listen(app, listener, options, told)
+        finally:
+            runner.stop(options.stop_seconds)
+            engine.close()
+    finally:
+        store.close()
+
+
+def _listen(app: App, listener: socket.socket, options: ServeSettings, told: Callable[[str], None]) -> None:
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        h11_max_incomplete_event_size=_HEADER_BYTES,
+        http="h11",
+        ws="none",
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=max(1, round(options.stop_seconds)),
+        proxy_headers=False,
+    )
+    host, port = listener.getsockname()[:2]
+    told(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
+    server = uvicorn.Server(config)
+    # uvicorn hands the signal that stopped it on when it is done; whoever started it has to close things yet.
+    before = {number: signal.signal(number, _heard) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        server.run(sockets=[listener])
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if not server.started:
+        raise EngineError("The server did not come up; its log says why.")
+
+
+def _heard(number: int, frame: FrameType | None) -> None:
+    _log.info("stopping", extra={"told": {"signal": signal.Signals(number).name}})
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,155 @@
+"""Jobs on disk."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from iclight_local.dialects.base import Asked, Link
+from iclight_local.errors import EngineError
+from iclight_local.jobs.base import Outcome
+from iclight_local.jobs.store import ATTEMPTS, JobStore, Lifetimes
+
+ASKED = Asked({"steps": 3}, {"subject_image": b"picture", "matte": Link("https://host/m.png")}, ("more",))
+DONE = Outcome(((b"one", "image/png"), (b"two", "image/webp")), (5, 6))
+
+
+class Clock:
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def store(tmp_path: Path, clock: Clock) -> JobStore:
+    return JobStore(tmp_path / "jobs", Lifetimes(waiting=50, ended=20), clock)
+
+
+def test_a_job_is_what_was_asked(store: JobStore) -> None:
+    job = store.add("ann", "house", ASKED)
+    assert (job.owner, job.dialect, job.state, job.created, job.expires) == ("ann", "house", "queued", 1000, 1050)
+    assert (job.asked.values, job.asked.ignored) == ({"steps": 3}, ("more",))
+    assert store.lacking(job) == {"matte": "https://host/m.png"}
+    store.keep_fetched(job, "matte", b"fetched")
+    assert store.lacking(job) == {}
+    assert store.pictures(job) == {"subject_image": b"picture", "matte": b"fetched"}
+    assert store.get(job.id) == job == store.by_secret(job.secret)
+    assert len({job.id, job.secret, store.add("ann", "house", ASKED).id}) == 3
+    assert min(len(job.id), len(job.secret)) >= 32
+
+
+def test_its_way_to_the_results(store: JobStore, clock: Clock) -> None:
+    job = store.add("ann", "house", ASKED)
+    assert store.begin(job.id) and not store.begin(job.id)
+    assert store.output(job, 0) is None
+    clock.now = 1010
+    assert store.finish(job.id, DONE) and not store.finish(job.id, DONE)
+    found = store.get(job.id)
+    assert found is not None
+    assert (found.state, found.started, found.ended, found.expires) == ("done", 1000, 1010, 1030)
+    assert (found.outputs, found.seeds) == (("image/png", "image/webp"), (5, 6))
+    files = [store.output(found, index) for index in (-1, 0, 1, 2)]
+    assert [None if file is None else file.read_bytes() for file in files] == [None, b"one", b"two", None]
+
+
+def test_cancelled_jobs_stay_cancelled(store: JobStore) -> None:
+    job = store.add("ann", "house", ASKED)
+    store.begin(job.id)
+    assert store.cancel(job.id)
+    assert not store.cancel(job.id)
+    assert not store.finish(job.id, DONE) and not store.fail(job.id, "no", at_fault=True)
+    assert not store.requeue(job.id)
+    found = store.get(job.id)
+    assert found is not None and found.state == "cancelled" and found.final
+
+
+def test_failures_say_why(store: JobStore) -> None:
+    job = store.add("ann", "house", ASKED)
+    assert not store.fail(job.id, "too early", at_fault=False)
+    store.begin(job.id)
+    store.fail(job.id, "It broke.", at_fault=False)
+    found = store.get(job.id)
+    assert found is not None and (found.state, found.error, found.at_fault) == ("failed", "It broke.", False)
+
+
+def test_what_ran_is_queued_again_and_orphans_go(tmp_path: Path, store: JobStore) -> None:
+    running, waiting = store.add("ann", "house", ASKED), store.add("bob", "house", ASKED)
+    store.begin(running.id)
+    store.close()
+    (tmp_path / "jobs" / "pictures" / "orphan").mkdir()
+    again = JobStore(tmp_path / "jobs")
+    assert again.recover() == 1
+    assert [job.id for job in again.of_state("queued")] == [running.id, waiting.id]
+    assert sorted(each.name for each in (tmp_path / "jobs" / "pictures").iterdir()) == sorted([running.id, waiting.id])
+    again.keep_fetched(running, "matte", b"fetched")
+    assert again.pictures(running) == {"subject_image": b"picture", "matte": b"fetched"}
+
+
+def test_a_job_that_brings_the_server_down_is_given_up(store: JobStore) -> None:
+    job = store.add("ann", "house", ASKED)
+    for _ in range(ATTEMPTS - 1):
+        assert store.begin(job.id)
+        assert store.recover() == 1
+    assert store.begin(job.id)
+    assert store.recover() == 0
+    found = store.get(job.id)
+    assert found is not None and found.state == "failed" and "went down each time" in str(found.error)
+
+
+def test_an_orderly_end_is_no_attempt(store: JobStore) -> None:
+    job = store.add("ann", "house", ASKED)
+    for _ in range(2 * ATTEMPTS):
+        assert store.begin(job.id) and store.requeue(job.id)
+    found = store.get(job.id)
+    assert found is not None and (found.state, found.attempts) == ("queued", 0)
+
+
+def test_old_things_go(tmp_path: Path, store: JobStore, clock: Clock) -> None:
+    waiting, running, done = (store.add("ann", "house", ASKED) for _ in range(3))
+    for job in (running, done):
+        store.begin(job.id)
+    store.finish(done.id, DONE)
+    clock.now = 1021
+    assert store.expire() == 1
+    clock.now = 2000
+    assert store.expire() == 1
+    assert store.get(done.id) is store.get(waiting.id) is None
+    assert [each.name for each in (tmp_path / "jobs" / "pictures").iterdir()] == [running.id]
+
+
+def test_owners_see_their_newest(store: JobStore) -> None:
+    jobs = [store.add(owner, "house", ASKED) for owner in ("ann", "bob", "ann")]
+    assert [job.id for job in store.of_owner("ann", 10)] == [jobs[2].id, jobs[0].id]
+    assert len(store.of_owner("ann", 1)) == 1
+
+
+class TestOpening:
+    def test_one_process_at_a_time(self, tmp_path: Path, store: JobStore) -> None:
+        with pytest.raises(EngineError, match="Another server has the jobs in"):
+            JobStore(tmp_path / "jobs")
+        store.close()
+        JobStore(tmp_path / "jobs").close()
+
+    def test_another_version(self, tmp_path: Path, store: JobStore) -> None:
+        store.close()
+        with sqlite3.connect(tmp_path / "jobs" / "jobs.sqlite") as base:
+            base.execute("PRAGMA user_version = 99")
+        base.close()
+        with pytest.raises(EngineError, match="are of version 99, and 1 is needed"):
+            JobStore(tmp_path / "jobs")
+
+    def test_what_is_no_database(self, tmp_path: Path) -> None:
+        (tmp_path / "jobs.sqlite").write_bytes(b"text" * 1000)
+        with pytest.raises(EngineError, match="no database of jobs, or is damaged"):
+            JobStore(tmp_path)
+
+    def test_integrity(self, store: JobStore) -> None:
+        assert store.is_whole()
