@@ -38,7 +38,10 @@ def opened(path: Path) -> sqlite3.Connection:
     Raises:
         EngineError: another process has it open, it is something else, or it was written by another version.
     """
-    base = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=1)
+    try:
+        base = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=1)
+    except sqlite3.OperationalError as error:
+        raise EngineError(f"{path} cannot be opened ({error}): use another --jobs folder.") from None
     base.row_factory = sqlite3.Row
     try:
         base.execute("PRAGMA locking_mode = EXCLUSIVE")
@@ -46,8 +49,10 @@ def opened(path: Path) -> sqlite3.Connection:
         base.execute("PRAGMA synchronous = FULL")
         base.execute("BEGIN EXCLUSIVE")
         base.execute("COMMIT")
-    except sqlite3.OperationalError:
+    except sqlite3.OperationalError as error:
         base.close()
+        if error.sqlite_errorcode not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            raise EngineError(f"{path} cannot be used ({error}): mend that, or use another --jobs folder.") from None
         raise EngineError(
             f"Another server has the jobs in {path.parent} open: stop it, or use another --jobs folder."
         ) from None

@@ -77,9 +77,10 @@ class Runner:
         with self._changed:
             self._stopping = True
             self._changed.notify_all()
-        self._thread.join(grace)
-        self._hurry = True
-        self._thread.join()
+        if self._thread.is_alive():
+            self._thread.join(grace)
+            self._hurry = True
+            self._thread.join()
         self._fetchers.shutdown(cancel_futures=True)
 
     @property

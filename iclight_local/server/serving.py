@@ -81,8 +81,8 @@ def serve(
     """
     keys = key_file(settings.home)
     folder = settings.home / "jobs" if options.jobs is None else options.jobs.expanduser()
-    hours = options.keep_hours * 3600
-    store = JobStore(folder, Lifetimes(hours, hours))
+    # Results are kept as long as asked; a job that waits is not forgotten the sooner for it.
+    store = JobStore(folder, Lifetimes(ended=options.keep_hours * 3600))
     try:
         engine = open_engine()
         guard = Guard(allow_private=options.allow_private_urls, offline=settings.offline)

@@ -151,5 +151,10 @@ class TestOpening:
         with pytest.raises(EngineError, match="no database of jobs, or is damaged"):
             JobStore(tmp_path)
 
+    def test_a_place_that_cannot_be_written_is_not_called_taken(self, tmp_path: Path) -> None:
+        (tmp_path / "jobs.sqlite").mkdir()
+        with pytest.raises(EngineError, match=r"jobs\.sqlite cannot be opened"):
+            JobStore(tmp_path)
+
     def test_integrity(self, store: JobStore) -> None:
         assert store.is_whole()
