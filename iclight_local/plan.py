@@ -29,6 +29,10 @@ RANDOM_SEED_BITS = 32
 """Random seeds stay short enough to be read out and typed again."""
 
 
+SHARED_IN_A_BATCH = ("model", "lowres", "highres", "guided", "number_of_images", "noise_device")
+"""Attributes of a :class:`RelightPlan` in which all pictures of a batch agree."""
+
+
 @dataclass(frozen=True)
 class PassPlan:
     """One sampling pass.
@@ -81,6 +85,11 @@ class RelightPlan:
     number_of_images: int
     seed: int
     noise_device: NoiseDevice
+
+    @property
+    def shared(self) -> dict[str, Any]:
+        """What plans must agree in to be carried out in one batch, by name: whatever UNet calls are shaped by."""
+        return {name: getattr(self, name) for name in SHARED_IN_A_BATCH}
 
     @property
     def guided(self) -> bool:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from PIL import Image
 
+from iclight_local.errors import ICLightError
 from iclight_local.plan import executed_knobs, plan_of
 from iclight_local.request import RelightRequest
 from iclight_local.result import SIDES, NormalsResult, Progress, ProgressCallback, RelightResult
@@ -22,6 +23,7 @@ class FakeEngine:
         warnings: what results warn of.
         exif: EXIF of the results.
         requests: what was asked, in order.
+        batches: how many requests each call of ``relight_together`` brought.
         closed: whether ``close`` was called.
     """
 
@@ -30,6 +32,7 @@ class FakeEngine:
     exif: bytes | None = None
     name: str = "fake"
     requests: list[RelightRequest] = field(default_factory=list)
+    batches: list[int] = field(default_factory=list)
     closed: bool = False
 
     def relight(self, request: RelightRequest, *, progress: ProgressCallback | None = None) -> RelightResult:
@@ -56,6 +59,23 @@ class FakeEngine:
             warnings=tuple(self.warnings),
             exif=self.exif,
         )
+
+    def relight_together(
+        self, requests: Sequence[RelightRequest], *, progress: Sequence[ProgressCallback | None]
+    ) -> list[RelightResult | ICLightError]:
+        """Each as it is alone; how many there were is noted."""
+        self.batches.append(len(requests))
+        outcomes: list[RelightResult | ICLightError] = []
+        for request, told in zip(requests, progress, strict=True):
+            try:
+                outcomes.append(self.relight(request, progress=told))
+            except ICLightError as error:
+                outcomes.append(error)
+        return outcomes
+
+    def batch_key(self, request: RelightRequest) -> Hashable:
+        """What shapes a batch, the picture's own shape apart."""
+        return tuple(plan_of(request).shared.values())
 
     def normals(self, request: RelightRequest, *, progress: ProgressCallback | None = None) -> NormalsResult:
         """A normal map and its parts, drawn from the seed."""

@@ -54,6 +54,7 @@ HOMES = {
     "uvicorn": {"server"},
     "prometheus_client": {"server"},
     "sqlite3": {"jobs"},
+    "psutil": {"pipelines"},
 }
 
 

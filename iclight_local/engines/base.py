@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Sequence
 from typing import Protocol, runtime_checkable
 
+from iclight_local.errors import ICLightError
 from iclight_local.request import RelightRequest
 from iclight_local.result import NormalsResult, ProgressCallback, RelightResult
 
@@ -22,6 +24,28 @@ class Engine(Protocol):
             Unsupported: this engine or its weights cannot do it.
             EngineError: it should have worked.
             Cancelled: ``progress`` asked to stop.
+        """
+        ...
+
+    def relight_together(
+        self, requests: Sequence[RelightRequest], *, progress: Sequence[ProgressCallback | None]
+    ) -> list[RelightResult | ICLightError]:
+        """Relight several pictures, those that fit together in one batch; each comes out as it does alone.
+
+        Args:
+            requests: any; it pays where they have one :meth:`batch_key`.
+            progress: one for each request; who is cancelled in it does not stop the others.
+
+        Returns:
+            For each request its result, or what :meth:`relight` would have raised.
+        """
+        ...
+
+    def batch_key(self, request: RelightRequest) -> Hashable:
+        """What requests must agree in to be relit in one batch; no more of a picture is read than its size.
+
+        Raises:
+            InvalidRequest: the request is wrong.
         """
         ...
 

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
-from iclight_local.engines.finishing import framed
 from iclight_local.engines.loras import checked_loras
 from iclight_local.engines.presets import PresetName, with_preset
-from iclight_local.engines.run import Run
-from iclight_local.errors import WeightsError
-from iclight_local.imaging.matte import composite_on_grey
+from iclight_local.engines.run import Run, shaped_as, takes_pictures_shape
+from iclight_local.engines.together import relight_together
+from iclight_local.errors import ICLightError, WeightsError
+from iclight_local.imaging.files import upright_size
 from iclight_local.layouts.lora import LoraFile
 from iclight_local.pipelines.adapters import add_loras, use_lcm
 from iclight_local.pipelines.iclight import ICLightPipeline
@@ -89,31 +89,27 @@ class LocalEngine:
         self._pipes: dict[ModelName, ICLightPipeline] = {}
         self._hashes: dict[ModelName, dict[str, str]] = {}
         self._told: set[str] = set()
-        self._lock = threading.RLock()
+        self.lock = threading.RLock()
 
     def relight(self, request: RelightRequest, *, progress: ProgressCallback | None = None) -> RelightResult:
         """Relight one picture; see :meth:`iclight_local.engines.base.Engine.relight`."""
+        (outcome,) = relight_together(self, [request], [progress])
+        if isinstance(outcome, ICLightError):
+            raise outcome
+        return outcome
+
+    def relight_together(
+        self, requests: Sequence[RelightRequest], *, progress: Sequence[ProgressCallback | None]
+    ) -> list[RelightResult | ICLightError]:
+        """Relight several; see :meth:`iclight_local.engines.base.Engine.relight_together`."""
+        return relight_together(self, requests, progress)
+
+    def batch_key(self, request: RelightRequest) -> Hashable:
+        """See :meth:`iclight_local.engines.base.Engine.batch_key`."""
         request = with_preset(request, self.options.preset)
-        plan = plan_of(request)
-        run = Run(self, request, plan, progress)
-        subject = run.subject()
-        frame = run.frame(subject)
-        light = run.light(subject, frame)
-        # A light that is drawn here, round the subject's own matte, is not described once more.
-        described = {} if light is None else {"light": None}
-        with self._lock:
-            pipe = run.pipe(1)
-            with run.sampling():
-                call = pipe(
-                    frame.for_model(composite_on_grey(subject.picture.rgb, subject.matte)),
-                    subject.background if request.has_background else None,
-                    light_map=light,
-                    callback_on_step_end=run.after_step,
-                    callback_on_step_end_tensor_inputs=run.tensors,
-                    **{**_knobs(run.request), "model": plan.model, "seed": plan.seed, **described},
-                )
-            images = run.finish(call.images, framed(subject, frame, mirrored=request.background_flip))
-            return run.result("relight", images, subject)
+        if takes_pictures_shape(request):
+            request = shaped_as(request, upright_size(request.subject_image, offline=self.options.offline))
+        return tuple(plan_of(request).shared.values())
 
     def normals(self, request: RelightRequest, *, progress: ProgressCallback | None = None) -> NormalsResult:
         """Estimate the normal map of one picture's subject with the background model's four lights."""
@@ -122,7 +118,7 @@ class LocalEngine:
         run = Run(self, request, plan, progress)
         subject = run.subject()
         knobs = {name: value for name, value in _knobs(request).items() if name not in SET_BY_NORMALS}
-        with self._lock:
+        with self.lock:
             pipe = run.pipe(len(SIDES))
             with run.sampling():
                 found = estimate_normals(
@@ -148,7 +144,7 @@ class LocalEngine:
             WeightsError: the bundle has no such model, or its files are damaged.
             OutOfMemory: it does not fit.
         """
-        with self._lock:
+        with self.lock:
             if model not in self._pipes:
                 with device_errors(self.placement), quiet_loading():
                     self._pipes[model] = self._loaded(model)
@@ -185,14 +181,14 @@ class LocalEngine:
 
     def tell_once(self, notices: Sequence[str]) -> tuple[str, ...]:
         """Of sentences that hold for every picture, those that no result has warned of yet."""
-        with self._lock:
+        with self.lock:
             new = tuple(notice for notice in notices if notice not in self._told)
             self._told.update(new)
         return new
 
     def close(self) -> None:
         """Forget the loaded models and give their memory back."""
-        with self._lock:
+        with self.lock:
             self._pipes.clear()
             self._hashes.clear()
             self._previewer = None

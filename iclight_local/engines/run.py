@@ -36,6 +36,18 @@ from iclight_local.store.hashes import file_hashes
 if TYPE_CHECKING:
     from iclight_local.engines.local import LocalEngine
 
+
+def takes_pictures_shape(request: RelightRequest) -> bool:
+    """Whether the frame of a request takes the shape of its picture, because no size was asked for."""
+    return request.fit != "crop" and not {"width", "height"} & request.model_fields_set
+
+
+def shaped_as(request: RelightRequest, size: tuple[int, int]) -> RelightRequest:
+    """The request with a frame in the shape of a picture of ``size`` (width, height) pixels."""
+    width, height = framed_size(size, (request.width, request.height))
+    return request.model_copy(update={"width": width, "height": height})
+
+
 IN_TILES = (
     "The autoencoder worked in tiles to fit into the card's memory, which changes the picture slightly: "
     "a smaller --highres-scale does without."
@@ -81,13 +93,11 @@ class Run:
 
     def frame(self, subject: Subject) -> Frame:
         """Where the picture lies in the model's frame; where the whole of it is wanted, the frame takes its shape."""
-        size = subject.picture.size
-        if self.request.fit != "crop" and not {"width", "height"} & self.request.model_fields_set:
-            width, height = framed_size(size, (self.request.width, self.request.height))
-            self.request = self.request.model_copy(update={"width": width, "height": height})
+        if takes_pictures_shape(self.request):
+            self.request = shaped_as(self.request, subject.picture.size)
             self.plan = plan_of(self.request.model_copy(update={"seed": self.plan.seed}))
         highres = self.plan.highres
-        return Frame(self.request.fit, size, (highres.width, highres.height))
+        return Frame(self.request.fit, subject.picture.size, (highres.width, highres.height))
 
     def light(self, subject: Subject, frame: Frame) -> UInt8Array | None:
         """The light map that is drawn here; None where the pipeline draws a plain ramp, or there is none."""

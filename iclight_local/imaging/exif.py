@@ -112,6 +112,11 @@ def orientation(image: Image.Image) -> int:
     return value if isinstance(value, int) and value in _TURNS else 1
 
 
+def upright_shape(size: tuple[int, int], turn: int) -> tuple[int, int]:
+    """Width and height after :func:`upright`; the last four orientations lie on their side."""
+    return (size[1], size[0]) if turn > 4 else size
+
+
 def upright(pixels: npt.NDArray[_Scalar], turn: int) -> npt.NDArray[_Scalar]:
     """Turn an array H x W (x C) upright by its EXIF orientation, 1..8; where it moves, it is a new array."""
     move = _TURNS.get(turn)

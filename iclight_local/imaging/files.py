@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from iclight_local.imaging.colour import adobe_rgb_profile, to_srgb
-from iclight_local.imaging.exif import kept_exif, names_adobe_rgb, orientation, upright
+from iclight_local.imaging.exif import kept_exif, names_adobe_rgb, orientation, upright, upright_shape
 from iclight_local.imaging.fit import FloatArray, UInt8Array
 from iclight_local.imaging.levels import deep_greys, is_deep
 from iclight_local.imaging.opening import load_picture, open_picture
@@ -68,6 +68,20 @@ def decode(source: ImageSource, *, offline: bool = False) -> Picture:
         sha256=_hash(data),
         exif=kept_exif(image),
     )
+
+
+def upright_size(source: ImageSource, *, offline: bool = False) -> tuple[int, int]:
+    """Width and height of a picture as it is looked at, from its header alone.
+
+    Args:
+        source: path, http(s) URL, data URI, bytes or PIL image.
+        offline: refuse URLs.
+
+    Raises:
+        InvalidRequest: the source cannot be read, is no picture or too large.
+    """
+    image = open_picture(*read_source(source, offline=offline))
+    return upright_shape(image.size, orientation(image))
 
 
 @dataclass(frozen=True, eq=False)

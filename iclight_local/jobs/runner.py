@@ -1,26 +1,28 @@
-"""Runs accepted jobs, one after another, on one engine."""
+"""Runs accepted jobs on one engine, those that fit together in one batch."""
 
 from __future__ import annotations
 
 import logging
+import sqlite3
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from iclight_local.dialects import find_dialect
-from iclight_local.dialects.base import Asked, State
+from iclight_local.dialects.base import Asked
 from iclight_local.engines.base import Engine
-from iclight_local.errors import Cancelled, EngineError, ICLightError, InvalidRequest, Unsupported
-from iclight_local.jobs.base import Job, Outcome
+from iclight_local.errors import ICLightError
+from iclight_local.jobs.base import Job
+from iclight_local.jobs.execution import Execution
 from iclight_local.jobs.order import fair_order
 from iclight_local.jobs.store import JobStore
-from iclight_local.result import Progress
 
 _log = logging.getLogger(__name__)
 _SWEEP_S = 60.0
 _FETCHERS = 4
+_SEEN = 4
+"""How many waiting jobs are looked at for each one that a batch may hold."""
 
 Fetch = Callable[[str], bytes]
 Listener = Callable[[Job], None]
@@ -32,10 +34,30 @@ class QueueFull(ICLightError):
 
 @dataclass
 class _Waiting:
-    """A queued job: who sent it, and whether its pictures are all here."""
+    """A queued job.
+
+    Attributes:
+        owner: who sent it.
+        ready: whether its pictures are all here.
+        key: what it has to agree in with others, in a tuple; empty as long as nobody asked.
+    """
 
     owner: str
     ready: bool
+    key: tuple[Hashable | None, ...] = ()
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """How many jobs there may be at once.
+
+    Attributes:
+        waiting: that are queued; beyond it :meth:`Runner.submit` refuses.
+        together: that run in one batch.
+    """
+
+    waiting: int
+    together: int
 
 
 class Runner:
@@ -45,23 +67,23 @@ class Runner:
     alone.
     """
 
-    def __init__(self, store: JobStore, engine: Engine, fetch: Fetch, *, most_waiting: int) -> None:
+    def __init__(self, store: JobStore, engine: Engine, fetch: Fetch, bounds: Bounds) -> None:
         """Take up what ``store`` holds; nothing runs before :meth:`start`.
 
         Args:
             store: the jobs.
             engine: what relights.
             fetch: gets the bytes of a URL, or raises InvalidRequest.
-            most_waiting: jobs that may wait; beyond it :meth:`submit` refuses.
+            bounds: how many jobs there may be.
         """
-        self._store, self._engine, self._fetch, self._most = store, engine, fetch, most_waiting
+        self._store, self._fetch, self._bounds = store, fetch, bounds
+        self._execution = Execution(store, engine, self._tell)
         self._changed = threading.Condition()
         self._waiting: dict[str, _Waiting] = {}
         self._served: dict[str, int] = {}
         self._turn = 0
-        self._running: str | None = None
-        self._progress = 0.0
-        self._stopping = self._hurry = False
+        self._running: list[str] = []
+        self._stopping = False
         self._listeners: list[Listener] = []
         self._fetchers = ThreadPoolExecutor(_FETCHERS, thread_name_prefix="fetch")
         self._thread = threading.Thread(target=self._work, name="relight", daemon=True)
@@ -79,7 +101,7 @@ class Runner:
             self._changed.notify_all()
         if self._thread.is_alive():
             self._thread.join(grace)
-            self._hurry = True
+            self._execution.hurry()
             self._thread.join()
         self._fetchers.shutdown(cancel_futures=True)
 
@@ -99,7 +121,7 @@ class Runner:
             QueueFull: too many jobs wait.
         """
         with self._changed:
-            if self._stopping or len(self._waiting) >= self._most:
+            if self._stopping or len(self._waiting) >= self._bounds.waiting:
                 raise QueueFull(f"{len(self._waiting)} jobs wait and no more are taken now: try again later.")
             job = self._store.add(owner, dialect, asked)
             self._enqueue(job)
@@ -118,16 +140,14 @@ class Runner:
     def place(self, job_id: str) -> tuple[int, float]:
         """How many jobs come before this one, and how much of it is done (0 to 1)."""
         with self._changed:
-            if self._running == job_id:
-                return 0, self._progress
             if job_id not in self._waiting:
-                return 0, 0.0
-            return self._order().index(job_id) + (self._running is not None), 0.0
+                return 0, self._execution.progress(job_id)
+            return self._order().index(job_id) + len(self._running), 0.0
 
     def load(self) -> tuple[int, int]:
         """How many jobs wait and how many run."""
         with self._changed:
-            return len(self._waiting), int(self._running is not None)
+            return len(self._waiting), len(self._running)
 
     def _enqueue(self, job: Job) -> None:
         lacking = self._store.lacking(job)
@@ -147,7 +167,9 @@ class Runner:
                 self._tell(job.id)
         except Exception:  # noqa: BLE001  # the thread has to outlive whatever it was
             _log.exception("fetching for job %s", job.id)
-            self._give_up(job.id)
+            with self._changed:
+                self._waiting.pop(job.id, None)
+            self._execution.give_up(job.id)
         with self._changed:
             if job.id in self._waiting:
                 self._waiting[job.id].ready = True
@@ -165,70 +187,59 @@ class Runner:
                 ready = next((job for job in self._order() if self._waiting[job].ready), None)
                 if ready is not None:
                     self._turn += 1
-                    self._served[self._waiting.pop(ready).owner] = self._turn
-                    self._running, self._progress = ready, 0.0
+                    self._take(ready)
                     return ready
                 self._changed.wait(_SWEEP_S)
                 self._sweep()
 
+    def _take(self, job_id: str) -> None:
+        self._served[self._waiting.pop(job_id).owner] = self._turn
+        self._running.append(job_id)
+
+    def _join(self, job_id: str) -> None:
+        """Take jobs that can run in one batch with the one that was taken, in their order."""
+        most = self._bounds.together
+        with self._changed:
+            ready = [job for job in self._order() if self._waiting[job].ready][: most * _SEEN]
+        if most == 1 or not ready or (key := self._execution.key(job_id)) is None:
+            return
+        for job in ready:
+            if len(self._running) == most:
+                return
+            # Pictures are opened for it, so that it is not done under the lock; a job may be gone by then.
+            waiting = self._waiting.get(job)
+            if waiting is not None and not waiting.key:
+                waiting.key = (self._execution.key(job),)
+            with self._changed:
+                if job in self._waiting and self._waiting[job].key == (key,):
+                    self._take(job)
+
     def _sweep(self) -> None:
-        if self._store.expire():
-            self._waiting = {job: each for job, each in self._waiting.items() if self._store.get(job) is not None}
+        """Forget what expired, and take up what was left lying where a full disk took no word of it."""
+        try:
+            if self._store.expire():
+                self._waiting = {job: each for job, each in self._waiting.items() if self._store.get(job) is not None}
+            for job in self._store.of_state("running"):
+                self._store.requeue(job.id)
+            for job in self._store.of_state("queued"):
+                if job.id not in self._waiting:
+                    self._enqueue(job)
+        except (OSError, sqlite3.Error):
+            _log.exception("looking through the jobs")
 
     def _work(self) -> None:
         swept = time.monotonic()
         while (job_id := self._next()) is not None:
             try:
-                if self._store.begin(job_id):
-                    self._run(job_id)
+                self._join(job_id)
+                self._execution.run(self._running)
             except Exception:  # noqa: BLE001  # the thread has to outlive whatever it was
-                _log.exception("job %s", job_id)
-                self._give_up(job_id)
+                _log.exception("jobs %s", ", ".join(self._running))
             with self._changed:
-                self._running = None
+                self._running = []
                 if time.monotonic() - swept > _SWEEP_S:
                     self._sweep()
                     swept = time.monotonic()
-
-    def _run(self, job_id: str) -> None:
-        job = self._store.get(job_id)
-        if job is None:
-            return
-        try:
-            ended = self._store.finish(job_id, self._relit(job))
-        except Cancelled:
-            # Somebody cancelled it, who told its listeners; or the server goes down and will do it again.
-            self._store.requeue(job_id)
-            return
-        except (InvalidRequest, Unsupported) as error:
-            ended = self._store.fail(job_id, str(error), at_fault=True)
-        except EngineError as error:
-            _log.error("job %s: %s", job_id, error)
-            ended = self._store.fail(job_id, str(error), at_fault=False)
-        if ended:
-            self._tell(job_id)
-
-    def _relit(self, job: Job) -> Outcome:
-        dialect = find_dialect(job.dialect)
-        request = dialect.request(job.asked, self._store.pictures(job))
-        result = self._engine.relight(request, progress=lambda progress: self._step(job.id, progress))
-        delivered = dialect.deliver(job.asked, request, result)
-        seeds = tuple([result.seed] * len(delivered))
-        return Outcome(tuple((each.data, each.media_type) for each in delivered), seeds)
-
-    def _step(self, job_id: str, progress: Progress) -> None:
-        self._progress = progress.step / progress.steps if progress.steps else 0.0
-        found = self._store.get(job_id)
-        if self._hurry or found is None or found.state != "running":
-            raise Cancelled("The job was cancelled.")
-
-    def _give_up(self, job_id: str) -> None:
-        """End a job at which this program failed, and not the engine."""
-        before: tuple[State, ...] = ("queued", "running")
-        if self._store.fail(job_id, "The server failed at this job; its log says why.", at_fault=False, before=before):
-            with self._changed:
-                self._waiting.pop(job_id, None)
-            self._tell(job_id)
 
     def _tell(self, job_id: str) -> None:
         job = self._store.get(job_id)

@@ -102,10 +102,10 @@ def check_one_batch(items: Sequence[Item]) -> None:
     Raises:
         InvalidRequest: they differ in model, sizes, steps, guidance, number of images or noise device.
     """
-    first = items[0].plan
+    first = items[0].plan.shared
     for item in items[1:]:
-        for name in ("model", "lowres", "highres", "guided", "number_of_images", "noise_device"):
-            if getattr(item.plan, name) != getattr(first, name):
+        for name, value in item.plan.shared.items():
+            if value != first[name]:
                 raise InvalidRequest(
                     f"The foregrounds of one call differ in {name}, which must be the same for all: "
                     "make one call for each."

@@ -5,10 +5,22 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import psutil
 import torch
 
-from iclight_local.pipelines.memory import GIB, SMALL_CARD, Measures, Needs, Work, choose_measures, needs_of
+from iclight_local.pipelines.memory import (
+    GIB,
+    SMALL_CARD,
+    Measures,
+    Needs,
+    Work,
+    choose_measures,
+    needs_of,
+    peak,
+    work_of,
+)
 from iclight_local.pipelines.placement import Placement, free_memory, place
+from iclight_local.plan import RelightPlan
 
 if TYPE_CHECKING:
     from iclight_local.pipelines.iclight import ICLightPipeline
@@ -85,6 +97,24 @@ class CardMemory:
         _divide(pipe, measures)
         self._settled[pipe] = measures
         return measures
+
+    def most_together(self, pipe: ICLightPipeline, plan: RelightPlan, wanted: int) -> int:
+        """How many foregrounds, up to ``wanted``, may share a batch of ``plan``.
+
+        On a card: as many as need no stronger measures than one alone, because a picture does not change with its
+        company. On the CPU: as many as half of the free memory holds beside the first.
+        """
+        needs = needs_of(pipe)
+        if self.placement.device.type == "cpu":
+            one, two = (peak(Measures(vae_slicing=True), needs, work_of(plan, count)) for count in (1, 2))
+            return max(1, min(wanted, 1 + int(psutil.virtual_memory().available / 2) // max(1, two - one)))
+        alone = self._but_slicing(needs, work_of(plan, 1))
+        counts = range(wanted, 1, -1)
+        return next((count for count in counts if self._but_slicing(needs, work_of(plan, count)) == alone), 1)
+
+    def _but_slicing(self, needs: Needs, work: Work) -> Measures:
+        """The measures of a run, but for the autoencoder's slicing, which changes no picture."""
+        return replace(measures_for(self.placement, self.vram, needs, work), vae_slicing=False)
 
     def forget(self) -> None:
         """Let go of all pipelines."""

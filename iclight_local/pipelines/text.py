@@ -37,15 +37,19 @@ def encode_text(tokenizer: Any, text_encoder: Any, text: str, device: torch.devi
     Returns:
         ``chunks x 77 x width``, in the encoder's dtype.
     """
+    ids = torch.tensor(chunks_of(tokenizer, text_encoder, text), dtype=torch.int64, device=device)
+    embeddings: torch.Tensor = text_encoder(ids).last_hidden_state
+    return embeddings
+
+
+def chunks_of(tokenizer: Any, text_encoder: Any, text: str) -> list[list[int]]:
+    """The ids of a text's chunks, as its encoder takes them; arguments as for :func:`encode_text`."""
     length = min(int(tokenizer.model_max_length), int(text_encoder.config.max_position_embeddings))
     # The original's transformers (4.36, without ftfy) tokenises ideographs one by one; today's joins them.
     text = _IDEOGRAPH.sub(r" \1 ", text)
     # A length limit that is never reached keeps the tokenizer from warning of texts beyond one chunk.
     tokens = tokenizer(text, truncation=False, add_special_tokens=False, max_length=10**9)["input_ids"]
-    chunks = chunk_tokens(list(tokens), tokenizer.bos_token_id, tokenizer.eos_token_id, length)
-    ids = torch.tensor(chunks, dtype=torch.int64, device=device)
-    embeddings: torch.Tensor = text_encoder(ids).last_hidden_state
-    return embeddings
+    return chunk_tokens(list(tokens), tokenizer.bos_token_id, tokenizer.eos_token_id, length)
 
 
 def balance(positive: torch.Tensor, negative: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -14,7 +14,7 @@ import uvicorn
 from iclight_local.engines.base import Engine
 from iclight_local.errors import EngineError, InvalidRequest
 from iclight_local.imaging.guarded import Guard, fetch, post
-from iclight_local.jobs.runner import Runner
+from iclight_local.jobs.runner import Bounds, Runner
 from iclight_local.jobs.store import JobStore, Lifetimes
 from iclight_local.server.app import make_app
 from iclight_local.server.keys import KeyFile, key_file
@@ -89,7 +89,8 @@ def serve(
         again = store.recover()
         if again:
             _log.info("jobs taken up again", extra={"told": {"jobs": again}})
-        runner = Runner(store, engine, lambda url: fetch(url, guard), most_waiting=options.most_waiting)
+        bounds = Bounds(waiting=options.most_waiting, together=options.most_together)
+        runner = Runner(store, engine, lambda url: fetch(url, guard), bounds)
         try:
             service = Service(
                 store,

@@ -18,7 +18,7 @@ import uvicorn
 from PIL import Image
 
 from iclight_local.errors import InvalidRequest
-from iclight_local.jobs.runner import Runner
+from iclight_local.jobs.runner import Bounds, Runner
 from iclight_local.jobs.store import JobStore
 from iclight_local.server.app import make_app
 from iclight_local.server.keys import KeyFile
@@ -112,7 +112,8 @@ def serving(folder: Path, **how: Any) -> Iterator[Live]:
     keys: KeyFile | None = how.get("keys")
     store = JobStore(folder)
     store.recover()
-    runner = Runner(store, engine, how.get("fetch", refuse), most_waiting=how.get("most_waiting", 64))
+    bounds = Bounds(waiting=how.get("most_waiting", 64), together=how.get("most_together", 4))
+    runner = Runner(store, engine, how.get("fetch", refuse), bounds)
     service = Service(
         store,
         runner,
