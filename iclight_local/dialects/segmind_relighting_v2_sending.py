@@ -12,6 +12,7 @@ from iclight_local.dialects.base import Call
 from iclight_local.dialects.hearing import asked, hear, meant, refuse_pictures, refuse_unheard
 from iclight_local.dialects.segmind_relighting_v2 import DIALECT, QUALITIES, SIZES, WORDS
 from iclight_local.dialects.sending import Outcome, Received, Sent, Subject
+from iclight_local.dialects.values import shown
 from iclight_local.errors import Unsupported
 from iclight_local.imaging.opening import open_picture
 from iclight_local.light import Light, parse_lights
@@ -40,11 +41,10 @@ class SegmindRelightingV2Sender:
         if subject.url is None:
             raise Unsupported(f"{self.provider} takes a picture by its address alone, and this one has none.")
         refuse_pictures(request, self.provider)
-        lights = _lights(request)
         quality = _quality(request)
         size = _size(request, subject, quality)
         fields: dict[str, Any] = {
-            **self._words(lights),
+            **self._words(request),
             "size": size,
             "quality": quality,
             "background": "transparent" if request.behind == "transparent" else "opaque",
@@ -56,20 +56,23 @@ class SegmindRelightingV2Sender:
         if request.fit == "crop" and size != "auto":
             told |= {"width": request.width, "height": request.height}
         refuse_unheard(request, told, self.provider)
-        if not lights:
+        if not _lights(request):
             raise Unsupported(f"{self.provider} needs a light, and none was asked for: {_known()}.")
         return Sent("POST", f"/v2/{self.model}", json={_PICTURE: subject.url, **fields})
 
-    def _words(self, lights: tuple[Light, ...]) -> dict[str, str]:
-        """The four words of a light; of none, which is refused once everything else was looked at, just any.
+    def _words(self, request: RelightRequest) -> dict[str, str]:
+        """The four words of a request's light; without one, which is refused once the rest was looked at, just any.
 
         Raises:
             Unsupported: the API has no words for it.
         """
+        lights = _lights(request)
         found = _words(lights) if lights else {**OPEN, "light_direction": "back"}
         words = {name: word for name, word in found.items() if word is not None}
         if len(words) < len(WORDS):
-            raise Unsupported(f"{self.provider} cannot honour the light that was asked for: {_known()}.")
+            name = "light_source" if request.light is None else "light"
+            knob = f"{name} {shown(getattr(request, name))}"
+            raise Unsupported(f"{self.provider} cannot honour {knob}: {_known()}.")
         return words
 
     def understand(self, received: Received, sent: Sent) -> Outcome:
