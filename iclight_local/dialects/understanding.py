@@ -18,6 +18,7 @@ from iclight_local.sentences import MAX_SEED, printable
 MAX_URL = 8192
 """Letters that the address of a picture may have."""
 _STARTS = {"image/png": rb"\x89PNG\r\n\x1a\n", "image/jpeg": rb"\xff\xd8\xff", "image/webp": rb"RIFF....WEBP"}
+_ADDRESS = re.compile(r"https?://(?![/?#])[!-~]+", re.IGNORECASE)
 _JOB = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}")
 _SHOWN = 200
 _MOST = 1e12
@@ -83,9 +84,7 @@ def picture_of(value: object) -> bytes | Link | None:
         return None
     if isinstance(found, bytes):
         return found if media_type_of(found) is not None else None
-    if found is None or len(found.url) > MAX_URL or not (found.url.isascii() and found.url.isprintable()):
-        return None
-    return found
+    return found if found is not None and len(found.url) <= MAX_URL and _ADDRESS.fullmatch(found.url) else None
 
 
 def pictures_of(values: Iterable[object]) -> tuple[bytes | Link, ...]:
