@@ -93,7 +93,7 @@ def refuse_unheard(request: RelightRequest, heard: Mapping[str, Any], provider: 
     """
     values = meant(request)
     for name in KNOBS:
-        if asked(request, name) and (name not in heard or heard[name] != values[name]):
+        if asked(request, name) and heard.get(name) != values[name]:
             knob = f"{name} {shown(getattr(request, name))}"
             raise Unsupported(f"{provider} cannot honour {knob}: leave {name} out, or use another engine.")
 

@@ -106,13 +106,13 @@ class Pictures:
     Attributes:
         images: files, or where they lie; at least one. They are not decoded yet.
         bill: its price.
-        seed: the one that was used, where the API says so.
+        used_seed: where the API tells it.
         remarks: one sentence each.
     """
 
     images: tuple[bytes | Link, ...]
     bill: Bill = Bill()
-    seed: int | None = None
+    used_seed: int | None = None
     remarks: tuple[str, ...] = ()
 
 

@@ -48,7 +48,7 @@ def test_a_segmind_job_is_followed_to_its_pictures(each: Sender) -> None:
     found = each.understand(of_server(segmind.status(DONE, BASE)), STATUS)
     assert found == Pending(RESULT, 0.0, running=False, bill=Bill(request_id=ID))
     found = each.understand(of_server(segmind.outcome(DONE, BASE)), RESULT)
-    assert found == Pictures(LINKS, Bill(0, 999, ID), seed=42)
+    assert found == Pictures(LINKS, Bill(0, 999, ID), used_seed=42)
 
 
 @pytest.mark.parametrize("answer", [segmind.status(FAILED, BASE), segmind.outcome(FAILED, BASE)])
@@ -62,12 +62,12 @@ def test_a_segmind_job_that_failed_is_free(answer: Any) -> None:
 def test_a_segmind_picture_that_is_made_at_once() -> None:
     headers = segmind.success_headers(ID, 2**63 - 1, 3.1)
     found = SEGMIND.understand(received(200, picture("WEBP"), headers), SUBMIT["ic-light"])
-    assert found == Pictures((picture("WEBP"),), Bill(0, 999, ID), seed=2**63 - 1)
+    assert found == Pictures((picture("WEBP"),), Bill(0, 999, ID), used_seed=2**63 - 1)
 
 
 def test_several_segmind_pictures_at_once() -> None:
     body = segmind_ic_light.several([Delivered(PNG, "image/png")] * 2, [7, 7])
-    assert SEGMIND.understand(received(200, body), SUBMIT["ic-light"]) == Pictures((PNG, PNG), seed=7)
+    assert SEGMIND.understand(received(200, body), SUBMIT["ic-light"]) == Pictures((PNG, PNG), used_seed=7)
     body = {"image": base64.b64encode(PNG).decode()}
     assert SEGMIND.understand(received(200, body), SUBMIT["ic-light"]) == Pictures((PNG,))
 
@@ -113,7 +113,7 @@ def test_a_pixeldojo_job_is_followed_to_its_pictures() -> None:
     found = MAGIC.understand(received(200, pixeldojo.job_body(ASKED, RUNNING)), JOB)
     assert found == Pending(JOB, 2.0, running=True, bill=Bill(request_id=ID))
     found = MAGIC.understand(received(200, pixeldojo.job_body(ASKED, DONE)), JOB)
-    assert found == Pictures(LINKS, Bill(2, None, ID), seed=42)
+    assert found == Pictures(LINKS, Bill(2, None, ID), used_seed=42)
 
 
 @pytest.mark.parametrize(

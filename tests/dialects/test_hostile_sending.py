@@ -129,7 +129,7 @@ def check(found: Outcome) -> None:
         assert found.poll.job is not None and found.poll.job in found.poll.path and PATHS.fullmatch(found.poll.path)
         return
     assert isinstance(found, Pictures) and found.images
-    assert found.seed is None or 0 <= found.seed < 2**63
+    assert found.used_seed is None or 0 <= found.used_seed < 2**63
     assert all(remark.isprintable() and len(remark) < 300 for remark in found.remarks)
     for image in found.images:
         if isinstance(image, Link):
