@@ -2,7 +2,8 @@
 
 A dialect knows nothing of sockets, queues or files. It reads a call into plain values, turns these and the pictures
 into a :class:`~iclight_local.request.RelightRequest`, brings a result into the promised size and format, and words
-answers and refusals as its API does.
+answers and refusals as its API does. That is the server's direction; the other one, calling such an API, is a
+:class:`~iclight_local.dialects.sending.Sender`, which lies beside its dialect and leans on its reading.
 """
 
 from __future__ import annotations
