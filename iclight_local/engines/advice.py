@@ -42,15 +42,15 @@ def black_surroundings(rgb: UInt8Array, matte: FloatArray) -> tuple[str, ...]:
     )
 
 
-def missed_exposure(wanted: float | None, found: Sequence[float]) -> tuple[str, ...]:
-    """A warning where a subject did not come to the mean luminance ``wanted``; ``found``: that of each result."""
-    if wanted is None:
+def missed_exposure(results: Sequence[tuple[float | None, float | None]]) -> tuple[str, ...]:
+    """A warning where a subject did not come to the mean luminance that was wanted: (wanted, found) of each result."""
+    pairs = [(wanted, found) for wanted, found in results if wanted is not None and found is not None]
+    missed = [pair for pair in pairs if abs(pair[1] - pair[0]) > NEAR * pair[0]]
+    if not missed:
         return ()
-    farthest = max(found, key=lambda luminance: abs(luminance - wanted), default=wanted)
-    if abs(farthest - wanted) <= NEAR * wanted:
-        return ()
+    wanted, found = max(missed, key=lambda pair: abs(pair[1] - pair[0]))
     return (
-        f"exposure {wanted:g} was not reached: the subject's mean luminance came to {farthest:.3g}, because light is "
+        f"exposure {wanted:.3g} was not reached: the subject's mean luminance came to {found:.3g}, because light is "
         f"made {MAX_GAIN:g} times stronger or weaker at most.",
     )
 

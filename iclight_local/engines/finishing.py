@@ -9,13 +9,15 @@ from PIL import Image
 
 from iclight_local.engines.subject import Subject
 from iclight_local.imaging.compose import filled, over, with_alpha
-from iclight_local.imaging.exposure import exposed
+from iclight_local.imaging.exposure import exposed, subject_luminance
 from iclight_local.imaging.fit import FloatArray, UInt8Array, resize_and_center_crop
 from iclight_local.imaging.foreground import decontaminated
 from iclight_local.imaging.frame import Frame, scaled
 from iclight_local.imaging.measure import Measures, measure
 from iclight_local.imaging.shadow import contact_shadow, shaded
+from iclight_local.imaging.tint import tinted
 from iclight_local.imaging.transfer import TransferOptions, transfer
+from iclight_local.light import parse_lights, temperature_of
 from iclight_local.request import RelightRequest
 
 
@@ -42,10 +44,17 @@ class Source:
 
 @dataclass(frozen=True)
 class Finished:
-    """A result, and how it compares with the picture it was made from."""
+    """A result, and how it compares with the picture it was made from.
+
+    Attributes:
+        image: RGB or RGBA.
+        measures: against the source's picture.
+        luminance: that its subject was to have, in linear light; None where it was left as it came.
+    """
 
     image: Image.Image
     measures: Measures
+    luminance: float | None
 
 
 SURE = (0.05, 0.95)
@@ -86,13 +95,20 @@ def finish(made: UInt8Array, source: Source, request: RelightRequest) -> Finishe
     relit = source.frame.from_model(made)
     subject = _subject(relit, source, request)
     # What the model made is one picture and stays one; any other background keeps its brightness.
-    together = request.behind == "generate"
-    if request.exposure is not None and not together:
-        subject = _exposed_alone(subject, source, request, request.exposure)
+    together, target = request.behind == "generate", _wanted_luminance(request, source)
+    if target is not None and not together:
+        subject = _exposed_alone(subject, source, request, target)
     pixels = _before_background(subject, relit, source, request)
-    if request.exposure is not None and together:
-        pixels, _ = exposed(pixels, request.exposure, source.matte)
-    return Finished(Image.fromarray(pixels), measure(source.picture, _opaque(pixels), source.matte))
+    if target is not None and together:
+        pixels, _ = exposed(pixels, target, source.matte)
+    return Finished(Image.fromarray(pixels), measure(source.picture, _opaque(pixels), source.matte), target)
+
+
+def _wanted_luminance(request: RelightRequest, source: Source) -> float | None:
+    """The mean luminance that the subject shall have, in linear light; None where it is left as it comes."""
+    if request.exposure_compensation is None:
+        return request.exposure
+    return float(subject_luminance(source.picture, source.matte) * 2**request.exposure_compensation)
 
 
 def _exposed_alone(subject: UInt8Array, source: Source, request: RelightRequest, target: float) -> UInt8Array:
@@ -109,6 +125,9 @@ def _subject(relit: UInt8Array, source: Source, request: RelightRequest) -> UInt
     if request.kept == "none":
         return scaled(relit, source.frame.result)
     around = request.background_strength if request.behind == "keep" and not source.straight else 0.0
+    colour = None if request.light is None else temperature_of(parse_lights(request.light))
+    if colour is not None and request.kept == "detail":
+        relit = tinted(relit, source.picture, source.matte, colour)
     options = TransferOptions(keep=request.kept, strength=request.light_strength, background_strength=around)
     return transfer(source.picture, relit, source.matte, options, straight=source.straight)
 

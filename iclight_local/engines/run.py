@@ -191,8 +191,7 @@ class Run:
         tiles = (IN_TILES,) if self.measures.vae_tiling else ()
         black = black_surroundings(subject.picture.rgb, subject.matte)
         shadow = no_ground(self.request, subject.matte_source)
-        light = [each.measures.luminance_after for each in self.finished]
-        missed = missed_exposure(self.request.exposure, [each for each in light if each is not None])
+        missed = missed_exposure([(each.luminance, each.measures.luminance_after) for each in self.finished])
         return advice(self.request, self.plan) + black + shadow + preset + tiles + missed
 
     def _segment(self, rgb: UInt8Array) -> tuple[FloatArray, Segmenter]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from iclight_local.light.lamp import Direction, Light, PlainWord, Softness
+from iclight_local.light.lamp import Direction, Light, PlainWord, Softness, temperature_of
 from iclight_local.light.words import describe, parse_lights, plain_word
 
-__all__ = ["Direction", "Light", "PlainWord", "Softness", "describe", "parse_lights", "plain_word"]
+__all__ = ["Direction", "Light", "PlainWord", "Softness", "describe", "parse_lights", "plain_word", "temperature_of"]

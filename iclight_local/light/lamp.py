@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -107,6 +107,17 @@ class Light:
             return kelvin_colour(self.kelvin)
         red, green, blue = (255, 255, 255) if self.rgb is None else self.rgb
         return _linear(red / 255), _linear(green / 255), _linear(blue / 255)
+
+
+def temperature_of(lights: Sequence[Light]) -> Triple | None:
+    """Linear colour of all lights together where each has a colour temperature; None where one has another colour.
+
+    Coloured lamps tint what they fall on; a colour temperature is that of the whole scene.
+    """
+    if not lights or any(light.kelvin is None for light in lights):
+        return None
+    red, green, blue = (sum(light.intensity * light.colour[channel] for light in lights) for channel in range(3))
+    return red, green, blue
 
 
 def _check_word(what: str, word: str | None, known: Iterable[str]) -> None:

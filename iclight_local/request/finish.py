@@ -65,6 +65,14 @@ class Finish(Knobs):
         description="Mean luminance of the subject in the result, in linear light; middle grey is 0.18.",
         json_schema_extra={"default_text": "as it comes"},
     )
+    exposure_compensation: float | None = Field(
+        None,
+        ge=-3,
+        le=3,
+        description="Mean luminance of the subject in the result against the picture's, in EV: 0 is as bright as it "
+        "was, 1 twice that (in place of exposure).",
+        json_schema_extra={"default_text": "as it comes"},
+    )
 
     @property
     def kept(self) -> Keep:

@@ -68,6 +68,11 @@ def check_finish(request: RelightRequest) -> None:
             "background_mode image puts the background picture behind the subject, and none was given: "
             "add --background-image FILE."
         )
+    if request.exposure is not None and request.exposure_compensation is not None:
+        raise InvalidRequest(
+            "exposure says how bright the subject shall be, and exposure_compensation how much brighter than it was: "
+            "leave one of them out."
+        )
     if request.behind == "transparent" and request.output_format == "jpeg":
         raise InvalidRequest(
             "background_mode transparent needs a format that knows transparency, and jpeg does not: choose png or webp."
