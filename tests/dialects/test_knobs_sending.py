@@ -40,6 +40,7 @@ VALUES: dict[str, list[Any]] = {
     "background_colour": ["#ff8800"],
     "contact_shadow": [True],
     "exposure": [0.18, 0.55],
+    "exposure_compensation": [-3, 1],
     "output_format": ["png", "jpeg", "webp"],
     "output_quality": [0, 50, 80],
     "background_image": [PNG],
