@@ -32,12 +32,12 @@ class Word(NamedTuple):
         avoid: what it adds to the negative prompt; nothing where it is empty.
         kelvin: the colour temperature of ``light_temperature``.
         lamp: intensity of the light itself, linear, for ``light_intensity``: the brightest grey level of its map in
-            the mapping (mood 0.55, medium 0.8, else 1), in linear light, times two to the power of the exposure that
-            follows there (-0.7, 0, 0.3, 0.2 EV). ``strong`` has 0.3 EV more in place of its contrast, so that it is
-            the strongest.
+            the mapping (mood 0.55, medium 0.8, else 1), in linear light.
         fill: intensity of even light beside it, alike: it lifts the dark side to the mapping's floor (medium 0.12,
             bright 0.25, else 0), where intensity 1 is grey level 64.
         denoise: strength of the lowres pass.
+        ev: how much brighter the subject comes out than it was: without it a narrow light on dark ground would leave
+            little to be seen of it.
     """
 
     prompt: str
@@ -46,6 +46,7 @@ class Word(NamedTuple):
     lamp: float = 0.0
     fill: float = 0.0
     denoise: float = 0.0
+    ev: float = 0.0
 
 
 WORDS = {
@@ -56,10 +57,10 @@ WORDS = {
         "back": Word("backlit, rim light, light from behind"),
     },
     "light_intensity": {
-        "mood": Word("dim moody light, low key", lamp=0.16, denoise=0.95),
-        "bright": Word("bright, well lit", lamp=1.23, fill=1.22, denoise=0.85),
+        "mood": Word("dim moody light, low key", lamp=0.26, denoise=0.95, ev=-0.7),
+        "bright": Word("bright, well lit", lamp=1.0, fill=1.0, denoise=0.85, ev=0.3),
         "medium": Word("balanced exposure", lamp=0.6, fill=0.26, denoise=0.9),
-        "strong": Word("strong light, high contrast", "flat lighting", lamp=1.41, denoise=0.85),
+        "strong": Word("strong light, high contrast", "flat lighting", lamp=1.0, denoise=0.85, ev=0.2),
     },
     "light_temperature": {
         "warm": Word("warm light", kelvin=3200),
@@ -212,6 +213,7 @@ def _light(asked: Mapping[str, Any]) -> dict[str, Any]:
         "appended_prompt": _APPENDED,
         "negative_prompt": ", ".join(avoided),
         "lowres_denoise": strength.denoise,
+        "exposure_compensation": strength.ev,
     }
 
 

@@ -114,8 +114,6 @@ def _temperature(light: Light) -> str | None:
 
 
 def _intensity(lamp: float, fill: float) -> str | None:
-    if (lamp, fill) == (1, 0):
-        return OPEN["light_intensity"]
     levels = WORDS["light_intensity"].items()
     return next((word for word, each in levels if (each.lamp, each.fill) == (lamp, fill)), None)
 

@@ -37,7 +37,7 @@ SENDERS: list[Sender] = [
 ]
 LEAST: dict[str, dict[str, Any]] = {
     "ic-light": {"prompt": "cat"},
-    "segmind-relighting-v2": {"light": "back 3200K spotlight 1.41"},
+    "segmind-relighting-v2": {"light": "back 3200K spotlight 1.0"},
 }
 """Knobs that a model cannot do without."""
 

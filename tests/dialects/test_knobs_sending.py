@@ -19,7 +19,7 @@ VALUES: dict[str, list[Any]] = {
     "appended_prompt": ["sharp", ""],
     "negative_prompt": ["hands", ""],
     "light_source": ["left", "bottom", "ambient"],
-    "light": ["left", "back 3200K spotlight 1.41", "top-left 0.3"],
+    "light": ["left", "back 3200K spotlight 1.0", "top-left 0.3"],
     "model": ["fc", "fcon", "fbc"],
     "width": [64, 768, 1024],
     "height": [64, 768, 1024],
