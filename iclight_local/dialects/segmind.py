@@ -32,6 +32,7 @@ _STATUS: dict[Fault, int] = {
     "not_allowed": 405,
     "busy": 429,
     "failed": 500,
+    "late": 504,
 }
 _WORDS: dict[State, str] = {
     "queued": "QUEUED",

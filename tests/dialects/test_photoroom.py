@@ -410,7 +410,7 @@ def test_a_colour_lies_where_the_picture_is_transparent(colour: str, mode: str, 
     ("fault", "status"),
     [
         *[("invalid", 400), ("too_large", 400), ("unsupported", 400), ("unauthorized", 403), ("not_found", 404)],
-        *[("not_allowed", 405), ("busy", 429), ("failed", 500)],
+        *[("not_allowed", 405), ("busy", 429), ("failed", 500), ("late", 504)],
     ],
 )
 def test_refusals(fault: Any, status: int) -> None:
