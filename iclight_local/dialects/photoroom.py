@@ -171,7 +171,8 @@ def _source(call: Call) -> tuple[str, bytes | Link]:
     if uploaded is not None and linked is not None:
         raise InvalidRequest("imageUrl: must not be provided together with imageFile")
     if linked is not None and not isinstance(linked, Link):
-        raise InvalidRequest(f"imageUrl must be an http(s) URL, not {shown(call.fields.get('imageUrl'))}")
+        found = "a file" if "imageUrl" in call.files else shown(call.fields["imageUrl"])
+        raise InvalidRequest(f"imageUrl must be an http(s) URL, not {found}")
     if linked is not None:
         return "imageUrl", linked
     if not isinstance(uploaded, bytes):
