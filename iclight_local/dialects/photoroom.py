@@ -1,7 +1,7 @@
 """Photoroom's ``/v2/edit``, as far as it relights: ``lighting.mode``, the cut-out, the size and the file.
 
 The light of a picture is corrected and its own pixels are kept: the engine works small, and its light is carried over.
-Nothing is moved: with ``removeBackground`` the subject stays where it is in the picture, as with
+A cut-out is placed as the API does without paddings and margins: its subject fits the frame, or stays where it was with
 ``referenceBox=originalImage``.
 """
 
@@ -18,6 +18,7 @@ from PIL import Image
 from iclight_local.dialects.base import MEDIA_TYPES, Answer, Asked, Call, Delivered, Fault, Link
 from iclight_local.dialects.photoroom_fields import HONOURED, documented
 from iclight_local.dialects.photoroom_files import encoded, over, within
+from iclight_local.dialects.photoroom_placing import placed
 from iclight_local.dialects.values import picture, present, shown
 from iclight_local.errors import InvalidRequest, Unsupported
 from iclight_local.imaging.exposure import subject_luminance
@@ -117,6 +118,8 @@ class Photoroom:
         file_format = "jpeg" if spoken == "jpg" else spoken
         delivered = []
         for image in result.images:
+            if values["removeBackground"] and values["referenceBox"] != "originalImage":
+                image = placed(image, snap=values["ignorePaddingAndSnapOnCroppedSides"])
             finished = within(over(image, values["background.color"]), values["maxWidth"], values["maxHeight"])
             data = encoded(finished, file_format, values["export.dpi"])
             delivered.append(Delivered(data, MEDIA_TYPES[file_format]))
@@ -201,9 +204,6 @@ def _others(call: Call) -> tuple[list[str], tuple[str, ...]]:
 def _refused_values(values: Mapping[str, Any]) -> list[str]:
     """Honoured names whose value asks for more than is done here, each with that value."""
     refused = [name for name, done in _DONE.items() if values[name] is not None and values[name] not in done]
-    # With the background kept the whole picture is the box, whichever is named.
-    if values["removeBackground"] and values["referenceBox"] == "subjectBox":
-        refused.append("referenceBox")
     return [f"{name} {values[name]}" for name in refused]
 
 

@@ -154,9 +154,14 @@ def test_format_and_density(spoken: str, kind: str, dpi: str) -> None:
 def test_a_cut_out_in_every_format() -> None:
     image = Image.new("RGBA", (40, 40), (200, 20, 20, 0))
     image.paste((200, 20, 20, 255), (8, 8, 32, 32))
-    assert delivered(image)[0].getpixel((0, 0))[3] == 0
-    assert delivered(image, **{"export.format": "webp"})[0].convert("RGBA").getpixel((0, 0))[3] == 0
-    flat = delivered(image, **{"export.format": "jpg"})[0]
+    assert delivered(image, referenceBox="originalImage")[0].getpixel((0, 0))[3] == 0
+    assert (
+        delivered(image, **{"export.format": "webp", "referenceBox": "originalImage"})[0]
+        .convert("RGBA")
+        .getpixel((0, 0))[3]
+        == 0
+    )
+    flat = delivered(image, **{"export.format": "jpg", "referenceBox": "originalImage"})[0]
     assert min(flat.getpixel((0, 0))) > 250
 
 
@@ -168,8 +173,69 @@ def test_a_cut_out_in_every_format() -> None:
 def test_a_colour_lies_where_the_picture_is_transparent(colour: str, mode: str, corner: Any, cut_out: str) -> None:
     image = Image.new("RGBA", (40, 40), (200, 20, 20, 0))
     image.paste((200, 20, 20, 255), (8, 8, 32, 32))
-    found, _ = delivered(image, **{"background.color": colour, "removeBackground": cut_out})
+    fields = {"background.color": colour, "removeBackground": cut_out, "referenceBox": "originalImage"}
+    found, _ = delivered(image, **fields)
     assert found.mode == mode
     assert found.getpixel((0, 0)) == corner
     assert found.convert("RGB").getpixel((20, 20)) == (200, 20, 20)
     assert delivered(grey(7), **{"background.color": colour})[0].mode == "RGB"
+
+
+def cut_out(box: tuple[int, int, int, int], size: tuple[int, int] = (400, 200)) -> Image.Image:
+    """A red subject in a box, and a blue veil around it that is too thin to be seen."""
+    image = Image.new("RGBA", size, (0, 0, 255, 5))
+    image.paste((255, 0, 0, 255), box)
+    return image
+
+
+def box_of(image: Image.Image) -> tuple[int, int, int, int]:
+    found = image.getchannel("A").point(lambda value: 255 * (value > 128)).getbbox()
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize(
+    ("box", "fields", "expected"),
+    [
+        # Left 40, top 20, right 140, bottom 120: twice as large, in the middle.
+        ((40, 20, 140, 120), {}, (100, 0, 300, 200)),
+        ((40, 20, 140, 120), {"referenceBox": "subjectBox"}, (100, 0, 300, 200)),
+        ((40, 20, 140, 120), {"referenceBox": "originalImage"}, (40, 20, 140, 120)),
+        ((40, 20, 140, 120), {"removeBackground": "false"}, (40, 20, 140, 120)),
+        # Cut off by a side, it is put against it.
+        ((0, 20, 100, 120), {}, (0, 0, 200, 200)),
+        ((300, 20, 400, 120), {}, (200, 0, 400, 200)),
+        ((2, 20, 102, 120), {}, (100, 0, 300, 200)),
+        ((1, 20, 101, 120), {}, (0, 0, 200, 200)),
+        ((0, 20, 100, 120), {"ignorePaddingAndSnapOnCroppedSides": "false"}, (100, 0, 300, 200)),
+        ((100, 100, 300, 200), {}, (0, 0, 400, 200)),
+        # By both, it is in the middle.
+        ((0, 90, 400, 110), {}, (0, 90, 400, 110)),
+        ((150, 0, 200, 200), {}, (175, 0, 225, 200)),
+    ],
+)
+def test_a_cut_out_fits_its_frame(
+    box: tuple[int, int, int, int], fields: dict[str, str], expected: tuple[int, int, int, int]
+) -> None:
+    found, _ = delivered(cut_out(box), **fields)
+    assert found.size == (400, 200)
+    assert all(abs(side - wanted) <= 1 for side, wanted in zip(box_of(found), expected, strict=True))
+
+
+def test_a_placed_cut_out_has_no_fringe() -> None:
+    image = cut_out((40, 20, 140, 120))
+    image.putalpha(image.getchannel("A").point(lambda value: 255 * (value > 128)))
+    found = np.asarray(delivered(image)[0])
+    assert (found[found[..., 3] > 20][:, 0] > 250).all()
+
+
+def test_a_speck_at_a_side_cuts_nothing_off() -> None:
+    image = cut_out((40, 20, 140, 120))
+    image.putpixel((0, 70), (255, 0, 0, 255))
+    assert box_of(delivered(image)[0])[0] > 50
+
+
+def test_nothing_to_place_stays() -> None:
+    empty = Image.new("RGBA", (40, 30), (9, 9, 9, 0))
+    assert np.array_equal(np.asarray(delivered(empty)[0]), np.asarray(empty))
+    assert delivered(grey(9))[0].mode == "RGB"

@@ -129,7 +129,7 @@ def test_segmind_reads_no_more_than_its_pixels(live: Live) -> None:
 def test_pixeldojo_s_document_tells_what_its_calls_answer(live: Live) -> None:
     document = openapi.from_url(f"{live.url}/api/openapi")
     document.validate()
-    body = {"subject_image": f"data:image/png;base64,{TEXT}"}
+    body = {"subject_image": f"data:image/png;base64,{TEXT}", "width": 256, "aspectRatio": "1:1"}
     told = []
     for found in document.get_all_operations():
         operation = found.ok()

@@ -111,7 +111,12 @@ class TestCurl:
 
     def test_pixeldojo_submits_and_polls(self, vendor: Vendor) -> None:
         key = ("-H", f"Authorization: Bearer {vendor.key}")
-        told = {"prompt": "golden hour", "aspect_ratio": "1:1", "subject_image": f"{vendor.pictures}/a.png"}
+        told = {
+            "prompt": "golden hour",
+            "aspect_ratio": "1:1",
+            "subject_image": f"{vendor.pictures}/a.png",
+            "width": 256,
+        }
         body = ("-H", "Content-Type: application/json", "-d", json.dumps(told))
         status, _, data = vendor.curl(
             "-X", "POST", f"{vendor.live.url}/api/v1/models/image-relighting/run", *key, *body
@@ -150,7 +155,12 @@ class TestPython:
             assert reply.read(4) == b"\x89PNG"
 
     def test_pixeldojo(self, vendor: Vendor) -> None:
-        body = {"subject_image": f"{vendor.pictures}/a.png", "prompt": "golden hour", "aspect_ratio": "16:9"}
+        body = {
+            "subject_image": f"{vendor.pictures}/a.png",
+            "prompt": "golden hour",
+            "aspect_ratio": "16:9",
+            "width": "256",
+        }
         key = {"Authorization": f"Bearer {vendor.key}"}
         with self.post(vendor, "/api/v1/models/image-relighting/run", body, key) as reply:
             url = f"{vendor.live.url}/api/v1/jobs/{json.load(reply)['jobId']}"
@@ -192,7 +202,8 @@ class TestNode:
             const headers = {Authorization: `Bearer ${KEY}`, 'Content-Type': 'application/json'};
             const ask = async (body) => fetch(`${BASE}/api/v1/models/image-relighting/run`,
                 {method: 'POST', headers, body: JSON.stringify(body)});
-            const job = await (await ask({subject_image: PICTURE, prompt: 'golden hour', aspect_ratio: '1:1'})).json();
+            const body = {subject_image: PICTURE, prompt: 'golden hour', aspect_ratio: '1:1', width: 256};
+            const job = await (await ask(body)).json();
             let found;
             do { found = await (await fetch(`${BASE}/api/v1/jobs/${job.jobId}`, {headers})).json(); }
             while (!['completed', 'failed'].includes(found.status));
