@@ -16,9 +16,12 @@ from iclight_local.request import RelightRequest
 from iclight_local.result import RelightResult
 
 State = Literal["queued", "running", "done", "failed", "cancelled"]
-Fault = Literal["invalid", "too_large", "unauthorized", "not_found", "not_allowed", "busy", "unsupported", "failed"]
+Fault = Literal[
+    "invalid", "too_large", "unauthorized", "not_found", "not_allowed", "busy", "unsupported", "failed", "late"
+]
 """Why a call is refused: a bad value, too many bytes or pixels, no valid key, no such thing, a wrong method, a full
-queue or too many calls, something that only other engines can do, or an engine that failed."""
+queue or too many calls, something that only other engines can do, an engine that failed, or a result that did not
+come for as long as calls wait."""
 
 MEDIA_TYPES = {"png": "image/png", "jpeg": "image/jpeg", "webp": "image/webp"}
 """Media types by the names of :data:`iclight_local.request.OutputFormat`."""

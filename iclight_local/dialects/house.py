@@ -26,6 +26,7 @@ STATUS: dict[Fault, int] = {
     "too_large": 413,
     "busy": 429,
     "failed": 500,
+    "late": 504,
 }
 
 

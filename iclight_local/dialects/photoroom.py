@@ -1,7 +1,7 @@
 """Photoroom's ``/v2/edit``, as far as it relights: ``lighting.mode``, the cut-out, the size and the file.
 
 The light of a picture is corrected and its own pixels are kept: the engine works small, and its light is carried over.
-Nothing is moved: with ``removeBackground`` the subject stays where it is in the picture, as with
+A cut-out is placed as the API does without paddings and margins: its subject fits the frame, or stays where it was with
 ``referenceBox=originalImage``.
 """
 
@@ -9,20 +9,18 @@ from __future__ import annotations
 
 import hashlib
 import re
-import struct
-import zlib
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from PIL import ExifTags, Image
-from PIL.TiffImagePlugin import IFDRational
+from PIL import Image
 
 from iclight_local.dialects.base import MEDIA_TYPES, Answer, Asked, Call, Delivered, Fault, Link
 from iclight_local.dialects.photoroom_fields import HONOURED, documented
+from iclight_local.dialects.photoroom_files import encoded, over, within
+from iclight_local.dialects.photoroom_placing import placed
 from iclight_local.dialects.values import picture, present, shown
 from iclight_local.errors import InvalidRequest, Unsupported
-from iclight_local.imaging.encode import encode
 from iclight_local.imaging.exposure import subject_luminance
 from iclight_local.imaging.files import Picture, decode
 from iclight_local.imaging.opening import open_picture
@@ -40,8 +38,6 @@ FRAME = (512, 768)
 """Least and largest longer side of the passes in pixels; in between it is the picture's own."""
 AVAILABLE = 1_000_000
 """Images and credits that an account is said to have; nothing is charged."""
-QUALITIES = {"png": 100, "jpeg": 80, "webp": 90}
-"""Quality of a file by its format."""
 
 _ENGINE: dict[str, Any] = {
     "model": "fc",
@@ -67,10 +63,10 @@ _STATUS: dict[Fault, int] = {
     "not_allowed": 405,
     "busy": 429,
     "failed": 500,
+    "late": 504,
 }
 _FIXED: dict[Fault, str] = {"unauthorized": "Unauthorized"}
 _LISTED = 20
-_METRE_OF_INCHES = 0.0254
 
 
 class Photoroom:
@@ -122,8 +118,10 @@ class Photoroom:
         file_format = "jpeg" if spoken == "jpg" else spoken
         delivered = []
         for image in result.images:
-            finished = _within(_over(image, values["background.color"]), values["maxWidth"], values["maxHeight"])
-            data = _encoded(finished, file_format, values["export.dpi"])
+            if values["removeBackground"] and values["referenceBox"] != "originalImage":
+                image = placed(image, snap=values["ignorePaddingAndSnapOnCroppedSides"])
+            finished = within(over(image, values["background.color"]), values["maxWidth"], values["maxHeight"])
+            data = encoded(finished, file_format, values["export.dpi"])
             delivered.append(Delivered(data, MEDIA_TYPES[file_format]))
         return delivered
 
@@ -161,6 +159,12 @@ def account_refusal(fault: Fault, sentence: str, *, given: bool) -> Answer:
     return DIALECT.refusal(fault, sentence)
 
 
+def segment_refusal(fault: Fault, sentence: str) -> Answer:
+    """A refusal of ``/v1/segment``, which has a body of its own: ``{"detail", "status_code", "type"}``."""
+    kind = "unsupported_locally" if fault == "unsupported" else fault
+    return Answer(_STATUS[fault], {"detail": _FIXED.get(fault, sentence), "status_code": _STATUS[fault], "type": kind})
+
+
 def _source(call: Call) -> tuple[str, bytes | Link]:
     """The field that brings the picture, and the picture."""
     if "imageFile" not in call.files and present(call, "imageFile") is not None:
@@ -170,7 +174,8 @@ def _source(call: Call) -> tuple[str, bytes | Link]:
     if uploaded is not None and linked is not None:
         raise InvalidRequest("imageUrl: must not be provided together with imageFile")
     if linked is not None and not isinstance(linked, Link):
-        raise InvalidRequest(f"imageUrl must be an http(s) URL, not {shown(call.fields.get('imageUrl'))}")
+        found = "a file" if "imageUrl" in call.files else shown(call.fields["imageUrl"])
+        raise InvalidRequest(f"imageUrl must be an http(s) URL, not {found}")
     if linked is not None:
         return "imageUrl", linked
     if not isinstance(uploaded, bytes):
@@ -199,9 +204,6 @@ def _others(call: Call) -> tuple[list[str], tuple[str, ...]]:
 def _refused_values(values: Mapping[str, Any]) -> list[str]:
     """Honoured names whose value asks for more than is done here, each with that value."""
     refused = [name for name, done in _DONE.items() if values[name] is not None and values[name] not in done]
-    # With the background kept the whole picture is the box, whichever is named.
-    if values["removeBackground"] and values["referenceBox"] == "subjectBox":
-        refused.append("referenceBox")
     return [f"{name} {values[name]}" for name in refused]
 
 
@@ -258,56 +260,6 @@ def _frame(size: tuple[int, int]) -> tuple[int, int]:
     sides = [max(side / max(size), 1 / 4) * longer for side in size]
     wide, high = (round(side / FRAME_MULTIPLE) * FRAME_MULTIPLE for side in sides)
     return wide, high
-
-
-def _over(image: Image.Image, colour: str | None) -> Image.Image:
-    """A picture over a colour ``rrggbbaa``, where it is transparent; None: nothing."""
-    if colour is None or image.mode != "RGBA":
-        return image
-    back = Image.new("RGBA", image.size, f"#{colour}")
-    laid = Image.alpha_composite(back, image)
-    return laid.convert("RGB") if colour.endswith("ff") else laid
-
-
-def _within(image: Image.Image, widest: float | None, highest: float | None) -> Image.Image:
-    """A picture shrunk to fit into a largest width and height; None: as it comes."""
-    limits = zip(image.size, (widest, highest), strict=True)
-    scale = min((int(limit) / side for side, limit in limits if limit is not None), default=1.0)
-    if scale >= 1:
-        return image
-    size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
-    return image.resize(size, Image.Resampling.LANCZOS)
-
-
-def _encoded(image: Image.Image, file_format: str, dpi: float | None) -> bytes:
-    """A picture as a file, with its density in dots per inch where one is given."""
-    exif = None if dpi is None or file_format == "png" else _resolution(dpi)
-    data = encode(image, output_format=file_format, quality=QUALITIES[file_format], record=None, exif=exif)
-    if dpi is None:
-        return data
-    if file_format == "png":
-        return _with_phys(data, round(dpi / _METRE_OF_INCHES))
-    return _with_density(data, round(dpi)) if file_format == "jpeg" else data
-
-
-def _resolution(dpi: float) -> bytes:
-    exif = Image.Exif()
-    exif[ExifTags.Base.XResolution] = exif[ExifTags.Base.YResolution] = IFDRational(round(dpi * 100), 100)
-    exif[ExifTags.Base.ResolutionUnit] = 2
-    return exif.tobytes()
-
-
-def _with_phys(png: bytes, per_metre: int) -> bytes:
-    """A PNG with a pHYs chunk behind its IHDR, which is always the first and of 25 bytes."""
-    end = 8 + 25
-    chunk = b"pHYs" + struct.pack(">IIB", per_metre, per_metre, 1)
-    return png[:end] + struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk)) + png[end:]
-
-
-def _with_density(jpeg: bytes, dpi: int) -> bytes:
-    """A JPEG with the density in its JFIF header, which the encoder writes first."""
-    start = jpeg.index(b"JFIF\0") + 7
-    return jpeg[:start] + struct.pack(">BHH", 1, dpi, dpi) + jpeg[start + 5 :]
 
 
 DIALECT = Photoroom()

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from iclight_local.dialects.base import Call
 from iclight_local.dialects.hearing import asked, hear, meant, refuse_pictures, refuse_unheard
-from iclight_local.dialects.photoroom import DIALECT, MAX_SIDE, QUALITIES
+from iclight_local.dialects.photoroom import DIALECT, MAX_SIDE
+from iclight_local.dialects.photoroom_files import QUALITIES
 from iclight_local.dialects.sending import Bill, Outcome, Pictures, Received, Sent, Subject, Upload
 from iclight_local.dialects.understanding import media_type_of, nonsense, one_line, refusal
 from iclight_local.errors import Unsupported

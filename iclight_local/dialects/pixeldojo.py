@@ -52,6 +52,7 @@ _REFUSALS: dict[Fault, tuple[str, int]] = {
     "not_allowed": ("invalid_request", 405),
     "busy": ("rate_limited", 429),
     "failed": ("internal_error", 500),
+    "late": ("internal_error", 504),
 }
 
 
@@ -105,6 +106,11 @@ class PixelDojo:
 def unknown_model(api_id: str) -> Answer:
     """The refusal of a call for a model that is not :data:`API_ID`."""
     return _error("model_not_found", 404, f"There is no model {shown(api_id)} on this server")
+
+
+def unknown_path(fault: Fault, sentence: str) -> Answer:
+    """The refusal of a call that no route of the platform's is for."""
+    return _error("not_found", 404, sentence) if fault == "not_found" else DIALECT.refusal(fault, sentence)
 
 
 def submitted(asked: Asked, job: JobView, status_url: str) -> Answer:

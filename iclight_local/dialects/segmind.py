@@ -5,6 +5,7 @@ Where Segmind's own pages are silent, the words and numbers are those of ``docs.
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Any
@@ -20,6 +21,8 @@ from iclight_local.result import RelightResult
 
 REMAINING_CREDITS = 999
 """Credits that are always left: nothing is charged here."""
+MAX_PIXELS = 50_000_000
+"""Pixels that a picture may have."""
 COST = 0
 """Credits that a call costs."""
 
@@ -32,6 +35,7 @@ _STATUS: dict[Fault, int] = {
     "not_allowed": 405,
     "busy": 429,
     "failed": 500,
+    "late": 504,
 }
 _WORDS: dict[State, str] = {
     "queued": "QUEUED",
@@ -129,6 +133,11 @@ def required_picture(call: Call, name: str) -> bytes | Link:
     return found
 
 
+def as_text(delivered: Delivered) -> dict[str, str]:
+    """The JSON body of a picture that was asked for in base64."""
+    return {"image": base64.b64encode(delivered.data).decode()}
+
+
 def unused(call: Call, fields: Collection[str], files: Collection[str]) -> tuple[str, ...]:
     """Names of a call beside the ``fields`` and the uploaded ``files`` that a model reads, in order."""
     return tuple(sorted({*call.fields} - {*fields} | {*call.files} - {*files}))
@@ -141,6 +150,9 @@ def opened(data: bytes, name: str) -> Image.Image:
         InvalidRequest: it is no picture, damaged or too large; the sentence begins with ``name``.
     """
     image = open_picture(data, name)
+    if image.width * image.height > MAX_PIXELS:
+        found = f"{image.width} x {image.height} pixels"
+        raise InvalidRequest(f"{name} has {found}, but may have {MAX_PIXELS // 10**6} million at most")
     load_picture(image, name)
     return image
 

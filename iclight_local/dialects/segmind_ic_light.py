@@ -48,6 +48,10 @@ class SegmindIcLight:
 
     name = "segmind_ic_light"
 
+    def __init__(self, needs_prompt: bool) -> None:
+        """``needs_prompt``: whether a call without one is refused at once, and not when its turn comes."""
+        self._needs_prompt = needs_prompt
+
     def read(self, call: Call) -> Asked:
         """Read and check a call; ``Asked.values`` are knobs of the request.
 
@@ -55,7 +59,9 @@ class SegmindIcLight:
             InvalidRequest: a missing or bad value; the sentence names the field first.
         """
         picture = segmind.required_picture(call, _PICTURE)
-        found: dict[str, Any] = {"prompt": _prompt(call)}
+        found: dict[str, Any] = {"prompt": text(call, "prompt")}
+        if self._needs_prompt:
+            _check_prompt(found)
         found |= {name: text(call, name) for name in _TEXTS}
         found |= {name: number(call, name, None, *bounds) for name, bounds in _NUMBERS.items()}
         found |= {name: whole(call, name, None, *bounds) for name, bounds in _WHOLES.items()}
@@ -72,6 +78,7 @@ class SegmindIcLight:
         Raises:
             InvalidRequest: ``subject_image`` is no picture, or damaged.
         """
+        _check_prompt(asked.values)
         subject = segmind.opened(pictures[_PICTURE], _PICTURE)
         return RelightRequest(subject_image=subject, fit="crop", keep="none", model="fc", **asked.values)
 
@@ -84,7 +91,9 @@ class SegmindIcLight:
         return segmind.refusal(fault, sentence)
 
 
-DIALECT: Dialect = SegmindIcLight()
+DIALECT: Dialect = SegmindIcLight(needs_prompt=True)
+QUEUED: Dialect = SegmindIcLight(needs_prompt=False)
+"""Reads ``/v2/``, where hosted takes a call without a prompt and lets the job fail."""
 
 
 def several(delivered: Sequence[Delivered], seeds: Sequence[int]) -> dict[str, Any]:
@@ -105,11 +114,9 @@ def several(delivered: Sequence[Delivered], seeds: Sequence[int]) -> dict[str, A
     }
 
 
-def _prompt(call: Call) -> str:
-    found = text(call, "prompt")
-    if found is None:
+def _check_prompt(values: Mapping[str, Any]) -> None:
+    if values.get("prompt") is None:
         raise InvalidRequest("prompt is required and must be a string")
-    return found
 
 
 def _size(call: Call, name: str) -> int | None:

@@ -19,7 +19,7 @@ from iclight_local.server.service import Busy, Unauthorized
 Refusal = Callable[[Fault, str], Answer]
 Endpoint = Callable[[Request], Awaitable[Response]]
 
-LATE = "The job goes on, but this call waits no longer: ask for it by its id, or send smaller pictures."
+LATE = "The job goes on, but this call waits no longer: /relight/jobs/{} tells when it is done."
 STOPPED = "The job was cancelled."
 
 
@@ -69,13 +69,19 @@ def guarded(refusal: Refusal, endpoint: Endpoint) -> Endpoint:
     return answer
 
 
+def asks_json(request: Request) -> bool:
+    """Whether a call wants JSON and would not take a picture; clients that name both mean the picture."""
+    kinds = {each.partition(";")[0].strip().lower() for each in request.headers.get("accept", "").split(",")}
+    return "application/json" in kinds and not any(kind == "*/*" or kind.startswith("image/") for kind in kinds)
+
+
 def failure(refusal: Refusal, job: Job) -> Answer | None:
     """The answer to a call whose job did not come to its results; None where it did."""
     if job.state == "done":
         return None
     if job.state == "failed":
         return refusal("invalid" if job.at_fault else "failed", job.error or "The job failed.")
-    return refusal("failed", STOPPED if job.state == "cancelled" else LATE)
+    return refusal("failed", STOPPED) if job.state == "cancelled" else refusal("late", LATE.format(job.id))
 
 
 def _closed(response: Response) -> Response:

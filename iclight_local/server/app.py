@@ -5,26 +5,30 @@ from __future__ import annotations
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route
+from starlette.routing import Match, Route
 
-from iclight_local.dialects import segmind
+from iclight_local.dialects import photoroom, pixeldojo, segmind
 from iclight_local.dialects.house import DIALECT as HOUSE
 from iclight_local.dialects.photoroom import DIALECT as PHOTOROOM
-from iclight_local.dialects.pixeldojo import DIALECT as PIXELDOJO
 from iclight_local.server.answers import Refusal, respond
 from iclight_local.server.house import HouseRoutes
-from iclight_local.server.limits import App, LimitedBodies
+from iclight_local.server.limits import App, LimitedBodies, Receive, Scope, Send
 from iclight_local.server.photoroom import PhotoroomRoutes
 from iclight_local.server.pixeldojo import PixelDojoRoutes, Post
 from iclight_local.server.segmind import SegmindRoutes
 from iclight_local.server.service import Service
 from iclight_local.server.watching import Watched
 
+_SEGMIND = (
+    *("/v1/", "/v2/", "/workflows/", "/finetune/", "/webhook/", "/upload-asset", "/api/auth/"),
+    *("/inference-request/", "/inference-model-information/"),
+)
+"""Its models, and what its clients ask its other hosts for, which this server has not."""
 _WORDED: dict[str, Refusal] = {
-    **dict.fromkeys(("/v2/edit", "/v1/account", "/v2/account", "/v1/segment", "/v1/render"), PHOTOROOM.refusal),
-    "/v1/": segmind.refusal,
-    "/v2/": segmind.refusal,
-    "/api/": PIXELDOJO.refusal,
+    **dict.fromkeys(("/v2/edit", "/v1/account", "/v2/account", "/v1/render"), PHOTOROOM.refusal),
+    "/v1/segment": photoroom.segment_refusal,
+    **dict.fromkeys(_SEGMIND, segmind.refusal),
+    "/api/": pixeldojo.unknown_path,
 }
 
 
@@ -53,7 +57,18 @@ def make_app(service: Service, post: Post) -> App:
     ]
     app = Starlette(routes=routes, exception_handlers={404: _missing, 405: _wrong_method, Exception: _failed})
     limits = service.limits
-    return Watched(LimitedBodies(app, limits.body, limits.seconds), service.metrics)
+    return Watched(LimitedBodies(_unslashed(app), limits.body, limits.seconds), service.metrics)
+
+
+def _unslashed(app: App) -> App:
+    """Take a path with a closing slash for the same without: not every client sends a body again when redirected."""
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and len(scope["path"]) > 1 and scope["path"].endswith("/"):
+            scope["path"] = scope["path"][:-1]
+        await app(scope, receive, send)
+
+    return answer
 
 
 async def _missing(request: Request, error: Exception) -> Response:
@@ -61,7 +76,11 @@ async def _missing(request: Request, error: Exception) -> Response:
 
 
 async def _wrong_method(request: Request, error: Exception) -> Response:
-    return respond(_refusal(request)("not_allowed", "The requested HTTP method is not allowed"))
+    response = respond(_refusal(request)("not_allowed", "The requested HTTP method is not allowed"))
+    # Two routes may share a path, and the one that was found names its own methods alone.
+    paths = (route for route in request.app.routes if route.matches(request.scope)[0] != Match.NONE)
+    response.headers["allow"] = ", ".join(sorted({method for route in paths for method in route.methods}))
+    return response
 
 
 async def _failed(request: Request, error: Exception) -> Response:

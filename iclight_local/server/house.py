@@ -11,7 +11,7 @@ from starlette.routing import Route
 from iclight_local.dialects.base import JobView
 from iclight_local.dialects.house import DIALECT
 from iclight_local.jobs.base import Job
-from iclight_local.server.answers import Json, failure, guarded, respond
+from iclight_local.server.answers import Json, asks_json, failure, guarded, respond
 from iclight_local.server.reading import read_call
 from iclight_local.server.schema import house_schema, page
 from iclight_local.server.service import SUFFIXES, Service
@@ -50,7 +50,7 @@ class HouseRoutes:
         if refused is not None:
             return respond(refused)
         view = service.view(request, job)
-        if "application/json" in request.headers.get("accept", "") or len(view.outputs) > 1:
+        if asks_json(request) or len(view.outputs) > 1:
             return Json(_body(view))
         file = service.store.output(job, 0)
         data = b"" if file is None else file.read_bytes()
@@ -95,11 +95,14 @@ class HouseRoutes:
 
     async def schema(self, request: Request) -> Response:
         """The OpenAPI document of these routes."""
-        return Json(house_schema(self._service.base(request)))
+        return Json(self._schema(request))
 
     async def docs(self, request: Request) -> Response:
         """The same as a page; it needs no script and nothing from elsewhere."""
-        return HTMLResponse(page(house_schema(self._service.base(request))))
+        return HTMLResponse(page(self._schema(request)))
+
+    def _schema(self, request: Request) -> dict[str, Any]:
+        return house_schema(self._service.base(request), keyed=self._service.keyed)
 
     def _owner(self, request: Request) -> str:
         bearer, _, token = request.headers.get("authorization", "").partition(" ")

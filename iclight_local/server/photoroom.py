@@ -32,7 +32,7 @@ class PhotoroomRoutes:
             Route("/v2/edit", guarded(DIALECT.refusal, self.edit), methods=["GET", "POST"]),
             Route("/v1/account", self._account(photoroom.account_v1()), methods=["GET"]),
             Route("/v2/account", self._account(photoroom.account_v2()), methods=["GET"]),
-            Route("/v1/segment", guarded(DIALECT.refusal, self.elsewhere), methods=["POST"]),
+            Route("/v1/segment", guarded(photoroom.segment_refusal, self.elsewhere), methods=["POST"]),
             Route("/v1/render", guarded(DIALECT.refusal, self.elsewhere), methods=["GET", "POST"]),
         ]
 

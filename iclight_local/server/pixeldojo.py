@@ -15,6 +15,7 @@ from starlette.routing import Route
 
 from iclight_local.dialects import pixeldojo
 from iclight_local.dialects.pixeldojo import API_ID, DIALECT
+from iclight_local.dialects.pixeldojo_openapi import openapi
 from iclight_local.errors import ICLightError
 from iclight_local.jobs.base import Job
 from iclight_local.server.answers import Json, guarded, respond
@@ -43,6 +44,7 @@ class PixelDojoRoutes:
     def routes(self) -> list[Route]:
         """All routes."""
         table = [
+            ("/api/openapi", "GET", self.openapi),
             ("/api/v1/models", "GET", self.models),
             ("/api/v1/models/{model}", "GET", self.model),
             ("/api/v1/models/{model}/schema", "GET", self.model),
@@ -76,6 +78,10 @@ class PixelDojoRoutes:
         found = self._service.store.of_owner(self._owner(request), NEWEST)
         own = [job for job in found if job.dialect == DIALECT.name]
         return Json({"jobs": [pixeldojo.job_body(job.asked, self._service.view(request, job)) for job in own]})
+
+    async def openapi(self, request: Request) -> Response:
+        """The document of these calls; it needs no key."""
+        return Json(openapi(self._service.base(request), API_ID))
 
     async def models(self, request: Request) -> Response:
         """The one model."""

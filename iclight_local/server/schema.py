@@ -14,10 +14,11 @@ from iclight_local.dialects.values import MAX_PROMPT
 from iclight_local.fields import knob_fields
 from iclight_local.request import RelightRequest
 
-_PICTURE = {"type": "string", "format": "binary"}
 _KEYWORDS = ("type", "format", "enum", "anyOf", "minimum", "maximum", "multipleOf", "pattern")
-_OF_WORK = "400 401 413 422 429 500"
 _NULLABLE = ("started", "ended", "seed", "error")
+_FILE = {"type": "string", "format": "binary"}
+_TEXT = {"type": "string"}
+_NUMBER = {"schema": {"type": "integer", "minimum": 1}, "description": "Seconds after which to call again."}
 _ERRORS = {
     400: "A bad value; the message says which and what is needed.",
     401: "No key, or none that is known.",
@@ -25,50 +26,101 @@ _ERRORS = {
     413: "The body is too large.",
     422: "These weights or this machine cannot do it.",
     429: "Too many calls or jobs; retry-after says when.",
-    500: "The engine failed.",
+    500: "The engine or the server failed.",
+    504: "The job goes on, but this call waits no longer; the message says where to ask for it.",
 }
+_OF_CALLERS = (401, 429, 500)
+_OF_WORK = (400, 413, 422, *_OF_CALLERS)
+_OF_A_JOB = (404, *_OF_CALLERS)
+_SEED = {"x-seed-value": {"schema": {"type": "string", "pattern": "^[0-9]+$"}, "description": "Seed of the first one."}}
+_JOB_ID = {"x-job-id": {"schema": _TEXT, "description": "What /relight/jobs knows the job by."}}
+_CALL_ID = {"x-request-id": {"schema": _TEXT, "description": "What the server's log knows the call by."}}
 
 
-def house_schema(url: str) -> dict[str, Any]:
-    """The OpenAPI 3.1 document; ``url``: where the server is."""
-    body = {"content": {kind: {"schema": _ref("Relight")} for kind in ("application/json", "multipart/form-data")}}
-    picture = {"schema": {"type": "string", "format": "binary"}}
-    pictures = dict.fromkeys(MEDIA_TYPES.values(), picture)
-    job = {"application/json": {"schema": _ref("Job")}}
-    jobs = {"type": "object", "required": ["jobs"], "properties": {"jobs": {"type": "array", "items": _ref("Job")}}}
-    asked = {"requestBody": {**body, "required": True}}
-    named = {"parameters": [_in_path("job")]}
-    result = {"parameters": [_in_path("secret"), _in_path("name")]}
+def house_schema(url: str, *, keyed: bool) -> dict[str, Any]:
+    """The OpenAPI 3.1 document.
+
+    Args:
+        url: where the server is.
+        keyed: whether callers need a key.
+    """
+    keys: list[dict[str, list[str]]] = [{"key": []}, {"bearer": []}]
     return {
         "openapi": "3.1.0",
         "info": {"title": "iclight-local", "version": __version__, "description": "Relight pictures on this machine."},
         "servers": [{"url": url}],
-        "security": [{"key": []}, {"bearer": []}, {}],
-        "paths": {
-            "/relight": {
-                "post": _operation("Relight and wait", "relight", asked, {200: {**pictures, **job}}, _OF_WORK)
-            },
-            "/relight/jobs": {
-                "post": _operation("Relight as a job", "submit", asked, {202: job}, _OF_WORK),
-                "get": _operation(
-                    "The newest jobs", "list-jobs", {}, {200: {"application/json": {"schema": jobs}}}, "401 429"
-                ),
-            },
-            "/relight/jobs/{job}": {
-                "get": _operation("A job", "show-job", named, {200: job}, "401 404 429"),
-                "delete": _operation("Cancel a job", "cancel-job", named, {200: job}, "401 404 429"),
-            },
-            "/relight/results/{secret}/{name}": {
-                "get": _operation("A result; needs no key", "result", result, {200: pictures}, "404")
-            },
-        },
+        "security": keys if keyed else [{}, *keys],
+        "paths": {**_work_paths(), **_job_paths(), **_plain_paths()},
         "components": {
             "securitySchemes": {
                 "key": {"type": "apiKey", "in": "header", "name": "x-api-key"},
                 "bearer": {"type": "http", "scheme": "bearer"},
             },
-            "schemas": {"Relight": _relight(), "Job": _job(), "Error": _error()},
+            "schemas": {
+                "Relight": _relight(_told_picture()),
+                "RelightForm": _relight({"anyOf": [_FILE, _told_picture()]}),
+                "Job": _job(),
+                "Jobs": _jobs(),
+                "Error": _error(),
+            },
         },
+    }
+
+
+def _work_paths() -> dict[str, Any]:
+    forms = {"application/json": "Relight", "multipart/form-data": "RelightForm"}
+    forms["application/x-www-form-urlencoded"] = "Relight"
+    content = {kind: {"schema": _ref(name)} for kind, name in forms.items()}
+    asked = {"requestBody": {"required": True, "content": content}}
+    at_once = _answer(
+        "The first picture; the job, where JSON was asked for or it has several", _pictures() | _of("Job")
+    )
+    # A job as JSON tells its seed and its id itself.
+    at_once["headers"] = {**_SEED, **_JOB_ID, **_CALL_ID}
+    return {
+        "/relight": {"post": _operation("Relight and wait", "relight", asked, {200: at_once}, (*_OF_WORK, 504))},
+        "/relight/jobs": {
+            "post": _operation("Relight as a job", "submit", asked, {202: _answer("A job", _of("Job"))}, _OF_WORK),
+            "get": _operation("The newest jobs", "list-jobs", {}, {200: _answer("Jobs", _of("Jobs"))}, _OF_CALLERS),
+        },
+    }
+
+
+def _job_paths() -> dict[str, Any]:
+    named = {"parameters": [_in_path("job")]}
+    told = {200: _answer("The job", _of("Job"))}
+    result = {"parameters": [_in_path("secret"), _in_path("name")]}
+    shown = _operation(
+        "A result; needs no key", "result", result, {200: _answer("The picture", _pictures())}, (404, 500)
+    )
+    return {
+        "/relight/jobs/{job}": {
+            "get": _operation("A job", "show-job", named, told, _OF_A_JOB),
+            "delete": _operation("Cancel a job; it stays to be looked at", "cancel-job", named, told, _OF_A_JOB),
+        },
+        "/relight/results/{secret}/{name}": {"get": {**shown, "security": []}},
+    }
+
+
+def _plain_paths() -> dict[str, Any]:
+    """What needs no key and tells of the server itself."""
+    page_type = {"text/html": {"schema": _TEXT}}
+    plain = {"text/plain": {"schema": _TEXT}}
+    document = {"application/json": {"schema": {"type": "object", "required": ["openapi", "paths"]}}}
+    calls = {
+        "/relight/openapi.json": ("This document", "openapi", {200: _answer("The document", document)}),
+        "/relight/docs": ("This document as a page", "docs", {200: _answer("The page", page_type)}),
+        "/healthz": ("Whether the server is there", "health", {200: _answer("It is", plain)}),
+        "/readyz": (
+            "Whether jobs are taken",
+            "ready",
+            {200: _answer("They are", plain), 503: _answer("They are not", plain)},
+        ),
+        "/metrics": ("Figures for Prometheus", "metrics", {200: _answer("The figures", plain)}),
+    }
+    return {
+        path: {"get": {**_operation(summary, name, {}, answers, (500,)), "security": []}}
+        for path, (summary, name, answers) in calls.items()
     }
 
 
@@ -100,25 +152,42 @@ def page(schema: dict[str, Any]) -> str:
 
 
 def _operation(
-    summary: str, name: str, asked: dict[str, Any], answers: dict[int, dict[str, Any]], errors: str
+    summary: str, name: str, asked: dict[str, Any], answers: dict[int, dict[str, Any]], errors: tuple[int, ...]
 ) -> dict[str, Any]:
-    responses = {str(status): {"description": summary, "content": content} for status, content in answers.items()}
-    for status in errors.split():
-        content = {"application/json": {"schema": _ref("Error")}}
-        responses[status] = {"description": _ERRORS[int(status)], "content": content}
-    open_to_all: dict[str, Any] = {"security": []} if "401" not in errors else {}
-    return {"summary": summary, "operationId": name, **asked, "responses": responses, **open_to_all}
+    responses = {str(status): answer for status, answer in answers.items()}
+    for status in errors:
+        found = responses[str(status)] = _answer(_ERRORS[status], _of("Error"))
+        if status == 429:
+            found["headers"] = {"retry-after": {**_NUMBER, "required": True}, **_CALL_ID}
+    return {"summary": summary, "operationId": name, **asked, "responses": dict(sorted(responses.items()))}
 
 
-def _relight() -> dict[str, Any]:
-    """The parameters as they are declared; a picture is text here, or a part of a form."""
+def _answer(description: str, content: dict[str, Any]) -> dict[str, Any]:
+    return {"description": description, "headers": _CALL_ID, "content": content}
+
+
+def _of(name: str) -> dict[str, Any]:
+    return {"application/json": {"schema": _ref(name)}}
+
+
+def _pictures() -> dict[str, Any]:
+    return {kind: {"schema": _FILE} for kind in MEDIA_TYPES.values()}
+
+
+def _told_picture() -> dict[str, Any]:
+    """A picture that is no file: an http(s) URL, a data URI or base64."""
+    return {"anyOf": [{**_TEXT, "format": "uri"}, {**_TEXT, "contentEncoding": "base64"}]}
+
+
+def _relight(picture: dict[str, Any]) -> dict[str, Any]:
+    """The parameters as they are declared; ``picture``: how a picture comes."""
     plain: dict[str, Any] = {
         name: (each.annotation, each) for name, each in RelightRequest.model_fields.items() if name not in PICTURES
     }
     declared = create_model("Values", **plain).model_json_schema()["properties"]
     properties = {}
     for field in knob_fields(RelightRequest):
-        kept = {key: value for key, value in declared.get(field.name, _PICTURE).items() if key in _KEYWORDS}
+        kept = {key: value for key, value in declared.get(field.name, picture).items() if key in _KEYWORDS}
         if kept.get("type") == "string" and "enum" not in kept and field.name not in PICTURES:
             kept["maxLength"] = MAX_PROMPT
         told = {"x-default": field.default, "x-values": field.range}
@@ -132,10 +201,14 @@ def _relight() -> dict[str, Any]:
 
 
 def _job() -> dict[str, Any]:
-    number, text = {"type": "number"}, {"type": "string"}
-    image = {"url": {"type": "string", "format": "uri"}, "media_type": text, "bytes": {"type": "integer"}}
+    number = {"type": "number"}
+    image = {
+        "url": {"type": "string", "format": "uri"},
+        "media_type": {"enum": list(MEDIA_TYPES.values())},
+        "bytes": {"type": "integer"},
+    }
     properties: dict[str, Any] = {
-        "id": text,
+        "id": _TEXT,
         "state": {"enum": list(get_args(State))},
         "position": {"type": "integer", "minimum": 0, "description": "Jobs that come before this one."},
         "progress": {"type": "number", "minimum": 0, "maximum": 1},
@@ -145,15 +218,19 @@ def _job() -> dict[str, Any]:
         "expires": {**number, "description": "When the job and its images are removed."},
         "seed": {"type": "integer"},
         "images": {"type": "array", "items": {"type": "object", "required": list(image), "properties": image}},
-        "error": text,
+        "error": _TEXT,
     }
     for name in _NULLABLE:
         properties[name] = {**properties[name], "type": [properties[name]["type"], "null"]}
     return {"type": "object", "required": list(properties), "properties": properties}
 
 
+def _jobs() -> dict[str, Any]:
+    return {"type": "object", "required": ["jobs"], "properties": {"jobs": {"type": "array", "items": _ref("Job")}}}
+
+
 def _error() -> dict[str, Any]:
-    told = {"type": {"enum": list(STATUS)}, "message": {"type": "string"}}
+    told = {"type": {"enum": list(STATUS)}, "message": _TEXT}
     return {
         "type": "object",
         "required": ["error"],
@@ -162,7 +239,7 @@ def _error() -> dict[str, Any]:
 
 
 def _in_path(name: str) -> dict[str, Any]:
-    return {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+    return {"name": name, "in": "path", "required": True, "schema": _TEXT}
 
 
 def _ref(name: str) -> dict[str, Any]:

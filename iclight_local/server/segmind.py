@@ -10,9 +10,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from iclight_local.dialects import segmind, segmind_ic_light, segmind_relighting_v2
-from iclight_local.dialects.base import Answer, Dialect, Fault, JobView
+from iclight_local.dialects.base import Answer, Call, Dialect, Fault, JobView
+from iclight_local.dialects.values import boolean
 from iclight_local.jobs.base import Job
-from iclight_local.server.answers import Json, failure, guarded, respond
+from iclight_local.server.answers import Json, asks_json, failure, guarded, respond
 from iclight_local.server.reading import read_call
 from iclight_local.server.service import Service
 
@@ -21,6 +22,8 @@ MODELS: dict[str, Dialect] = {
     "segmind-relighting-v2": segmind_relighting_v2.DIALECT,
 }
 """Dialects by the model's name in the path."""
+QUEUED: dict[str, Dialect] = {"ic-light": segmind_ic_light.QUEUED}
+"""Those that are read otherwise as jobs."""
 _Worded = Callable[[JobView, str], Answer]
 
 
@@ -37,13 +40,16 @@ class SegmindRoutes:
         found = [Route(path, guarded(_refusal, self._told(worded)), methods=["GET"]) for path, worded in asked]
         for model, dialect in MODELS.items():
             found.append(Route(f"/v1/{model}", guarded(_refusal, self._at_once(dialect)), methods=["POST"]))
-            found.append(Route(f"/v2/{model}", guarded(_refusal, self._as_job(dialect)), methods=["POST"]))
+            queued = QUEUED.get(model, dialect)
+            found.append(Route(f"/v2/{model}", guarded(_refusal, self._as_job(queued)), methods=["POST"]))
         return found
 
     def _at_once(self, dialect: Dialect) -> Callable[[Request], Awaitable[Response]]:
         async def relight(request: Request) -> Response:
             began = time.perf_counter()
-            job = await self._service.wait(request, await self._accepted(request, dialect))
+            call = await self._called(request)
+            as_text = boolean(call, "base64", False) or asks_json(request)
+            job = await self._service.wait(request, await self._accepted(request, dialect, call))
             refused = failure(_refusal, job)
             if refused is not None:
                 return respond(refused)
@@ -51,13 +57,15 @@ class SegmindRoutes:
             headers = segmind.success_headers(request.state.number, job.seeds[0], time.perf_counter() - began)
             if len(pictures) > 1:
                 return Json(segmind_ic_light.several(pictures, job.seeds), headers=headers)
+            if as_text:
+                return Json(segmind.as_text(pictures[0]), headers=headers)
             return Response(pictures[0].data, 200, headers, media_type=pictures[0].media_type)
 
         return relight
 
     def _as_job(self, dialect: Dialect) -> Callable[[Request], Awaitable[Response]]:
         async def submit(request: Request) -> Response:
-            job = await self._accepted(request, dialect)
+            job = await self._accepted(request, dialect, await self._called(request))
             return respond(segmind.submitted(self._service.view(request, job), self._service.base(request)))
 
         return submit
@@ -75,10 +83,13 @@ class SegmindRoutes:
     def _owner(self, request: Request) -> str:
         return self._service.owner(request, request.headers.get("x-api-key"))
 
-    async def _accepted(self, request: Request, dialect: Dialect) -> Job:
-        owner = self._owner(request)
-        asked = dialect.read(await read_call(request, self._service.limits.body))
-        return await self._service.submit(request, owner, dialect.name, asked)
+    async def _called(self, request: Request) -> Call:
+        # Before a body of any size is read.
+        self._owner(request)
+        return await read_call(request, self._service.limits.body)
+
+    async def _accepted(self, request: Request, dialect: Dialect, call: Call) -> Job:
+        return await self._service.submit(request, request.state.owner, dialect.name, dialect.read(call))
 
 
 def _refusal(fault: Fault, sentence: str) -> Answer:

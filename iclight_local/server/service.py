@@ -74,6 +74,11 @@ class Service:
         self._waiters: dict[str, list[Callable[[], None]]] = {}
         runner.listen(self._ended)
 
+    @property
+    def keyed(self) -> bool:
+        """Whether callers need a key."""
+        return self._keys is not None
+
     def owner(self, request: Request, key: str | None) -> str:
         """Who calls, by the key that a dialect found in a request.
 

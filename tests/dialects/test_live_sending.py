@@ -22,7 +22,7 @@ DATA_URI = f"data:image/png;base64,{base64.b64encode(PNG).decode()}"
 CASES: list[tuple[str, dict[str, Any], int]] = [
     ("ic-light", {"prompt": "cat", "light_source": "left", "steps": 12, "seed": 7, "output_format": "png"}, 1),
     ("ic-light", {"prompt": "é", "number_of_images": 3, "output_format": "webp"}, 3),
-    ("segmind-relighting-v2", {"light": "left 3200K softbox 0.16", "background_mode": "transparent"}, 1),
+    ("segmind-relighting-v2", {"light": "left 3200K softbox 0.26", "background_mode": "transparent"}, 1),
     ("magic-lighting", {"prompt": "dusk", "number_of_images": 2, "seed": 3, "width": 256, "height": 384}, 2),
     ("edit", {"keep": "colour", "output_format": "jpeg"}, 1),
 ]

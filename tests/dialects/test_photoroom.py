@@ -1,17 +1,14 @@
-"""Photoroom's spelling: every documented name, the official example, exposure, size, colour and density."""
+"""Photoroom's spelling: every documented name, the official example, refusals and accounts."""
 
 from __future__ import annotations
 
-import io
 import json
 from typing import Any
 
-import numpy as np
 import pytest
-from PIL import ExifTags, Image
 
 from iclight_local.dialects import find_dialect
-from iclight_local.dialects.base import Asked, Call, Link
+from iclight_local.dialects.base import Call, Link
 from iclight_local.dialects.photoroom import (
     DIALECT,
     account_refusal,
@@ -21,9 +18,7 @@ from iclight_local.dialects.photoroom import (
 )
 from iclight_local.dialects.photoroom_fields import HONOURED, OTHERS
 from iclight_local.errors import InvalidRequest, Unsupported
-from iclight_local.plan import plan_of
-from iclight_local.request import RelightRequest
-from iclight_local.result import RelightResult
+from tests.dialects.photoroom_calls import read
 
 OFFICIAL = {
     **{"referenceBox": "originalImage", "maxWidth": "2000", "maxHeight": "2000"},
@@ -41,6 +36,7 @@ GOOD: list[tuple[str, str, Any]] = [
     *[(name, value, float(value)) for name in ("maxWidth", "maxHeight") for value in ("1", "2000", "99.5")],
     *[("outputSize", value, value) for value in ("auto", "originalImage")],
     *[("preserveMetadata", "never", "never"), ("referenceBox", "originalImage", "originalImage")],
+    *[("referenceBox", "subjectBox", "subjectBox")],
     *[("removeBackground", value, value.lower() == "true") for value in ("true", "false", "TRUE")],
 ]
 BAD: list[tuple[str, Any]] = [
@@ -92,33 +88,6 @@ def value_for(name: str) -> str:
     return "ai.auto" if name.endswith(".mode") else "7" if name.endswith(".seed") else "0.1"
 
 
-def png(image: Image.Image) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, "png")
-    return buffer.getvalue()
-
-
-def grey(level: int, size: tuple[int, int] = (96, 64)) -> Image.Image:
-    return Image.new("RGB", size, (level, level, level))
-
-
-def read(data: bytes = b"picture", /, **fields: Any) -> Asked:
-    return DIALECT.read(Call({"lighting.mode": "ai.auto", **fields}, {"imageFile": data}))
-
-
-def requested(image: Image.Image | bytes, **fields: Any) -> RelightRequest:
-    data = image if isinstance(image, bytes) else png(image)
-    return DIALECT.request(read(data, **fields), {"subject_image": data})
-
-
-def delivered(image: Image.Image, **fields: Any) -> tuple[Image.Image, str]:
-    asked = read(**fields)
-    request = RelightRequest(subject_image=b"picture")
-    [found] = DIALECT.deliver(asked, request, RelightResult([image], 1, {"secret": 1}, "fake", exif=b"Exif\0\0MM"))
-    assert b"secret" not in found.data
-    return Image.open(io.BytesIO(found.data)), found.media_type
-
-
 @pytest.mark.parametrize(("name", "value", "expected"), GOOD)
 def test_a_good_value_is_read(name: str, value: str, expected: Any) -> None:
     asked = read(**{name: value})
@@ -156,7 +125,6 @@ def test_placing_says_nothing_where_the_background_stays(box: str, snap: str) ->
             ({"outputSize": "croppedSubject"}, "outputSize croppedSubject"),
             ({"outputSize": "200x400"}, "outputSize 200x400"),
         ],
-        *[({"referenceBox": "subjectBox"}, "referenceBox subjectBox")],
         *[({"preserveMetadata": value}, f"preserveMetadata {value}") for value in ("xmp", "exifSubset")],
     ],
 )
@@ -249,168 +217,11 @@ def test_a_link_is_left_to_be_fetched(query: bool) -> None:
     assert asked.pictures == {"subject_image": Link("https://h/p.jpg")}
 
 
-@pytest.mark.parametrize("mode", ["ai.auto", "ai.preserve-hue-and-saturation"])
-def test_the_engine_works_small_and_keeps_the_picture(mode: str) -> None:
-    request = requested(grey(60, (1000, 750)), **{"lighting.mode": mode, "removeBackground": "false"})
-    expected = {
-        **{"model": "fc", "fit": "input", "keep": "detail" if mode == "ai.auto" else "colour", "steps": 20, "cfg": 1.8},
-        **{"background_mode": "keep", "light_strength": 0.6, "background_strength": 0.6, "light_source": "none"},
-        **{"width": 768, "height": 576, "number_of_images": 1, "exposure": 0.18},
-    }
-    assert {name: getattr(request, name) for name in expected} == expected
-    assert max(plan_of(request).highres.width, plan_of(request).highres.height) == 768
-
-
-def test_a_cut_out_stands_before_nothing() -> None:
-    request = requested(grey(60))
-    assert (request.background_mode, request.background_strength, request.output_format) == ("transparent", 0, None)
-
-
-@pytest.mark.parametrize(
-    ("size", "frame"),
-    [
-        *[((3500, 3500), (768, 768)), ((300, 200), (512, 320)), ((600, 600), (576, 576)), ((200, 300), (320, 512))],
-        *[((3000, 10), (768, 192)), ((10, 3000), (192, 768))],
-    ],
-)
-def test_the_frame_has_the_picture_s_shape(size: tuple[int, int], frame: tuple[int, int]) -> None:
-    request = requested(grey(150, size))
-    assert (request.width, request.height) == frame
-
-
-def test_the_seed_follows_from_the_bytes() -> None:
-    first, again, other = (requested(grey(level)).seed for level in (60, 60, 61))
-    assert first == again != other
-
-
-@pytest.mark.parametrize(
-    ("level", "exposure", "strength"),
-    [(40, 0.18, 0.6), (110, 0.18, 0.6), (130, None, 0.3), (190, None, 0.3), (220, 0.55, 0.6)],
-)
-def test_only_a_badly_exposed_picture_is_exposed(level: int, exposure: float | None, strength: float) -> None:
-    request = requested(grey(level), removeBackground="false")
-    assert (request.exposure, request.light_strength, request.background_strength) == (exposure, strength, strength)
-
-
-@pytest.mark.parametrize(("around", "subject"), [(255, 40), (5, 150)])
-def test_a_bright_or_dark_surrounding_is_no_wrong_exposure(around: int, subject: int) -> None:
-    image = grey(around)
-    image.paste(grey(subject, (60, 40)), (18, 12))
-    assert requested(image).exposure is None
-
-
-@pytest.mark.parametrize(
-    ("fields", "segmented", "exposure"),
-    [
-        ({"keepExistingAlphaChannel": "never"}, True, None),
-        ({}, True, None),
-        ({"keepExistingAlphaChannel": "auto"}, False, 0.18),
-        ({"removeBackground": "false"}, False, 0.18),
-    ],
-)
-def test_an_alpha_channel_counts_where_it_is_asked_for(
-    fields: dict[str, str], segmented: bool, exposure: float | None
-) -> None:
-    image = grey(200).convert("RGBA")
-    image.putalpha(0)
-    image.paste((30, 30, 30, 255), (30, 20, 60, 40))
-    request = requested(image, **fields)
-    if segmented:
-        assert isinstance(request.subject_image, Image.Image)
-        assert request.subject_image.mode == "RGB"
-    else:
-        assert request.subject_image == png(image)
-    assert request.exposure == exposure
-
-
-@pytest.mark.parametrize("size", [(3501, 10), (10, 3501)])
-def test_a_picture_of_more_than_3500_pixels_is_refused(size: tuple[int, int]) -> None:
-    sentence = rf"^imageFile must have at most 3500 x 3500 pixels with lighting.mode, not {size[0]} x {size[1]}$"
-    with pytest.raises(InvalidRequest, match=sentence):
-        requested(grey(90, size))
-
-
-def test_a_picture_turned_by_exif_is_measured_upright() -> None:
-    exif = Image.Exif()
-    exif[ExifTags.Base.Orientation] = 6
-    buffer = io.BytesIO()
-    grey(150, (600, 300)).save(buffer, "jpeg", exif=exif)
-    request = requested(buffer.getvalue())
-    assert (request.width, request.height) == (320, 576)
-
-
-def test_no_picture_is_told_with_the_name_of_the_field() -> None:
-    with pytest.raises(InvalidRequest, match=r"^imageFile"):
-        requested(b"no picture at all")
-    with pytest.raises(InvalidRequest, match=r"^imageFile"):
-        requested(png(grey(9))[:60])
-    asked = DIALECT.read(Call({"lighting.mode": "ai.auto", "imageUrl": "https://h/p"}))
-    with pytest.raises(InvalidRequest, match=r"^imageUrl must have at most 30 MB"):
-        DIALECT.request(asked, {"subject_image": b"x" * (31 << 20)})
-
-
-@pytest.mark.parametrize(
-    ("fields", "size"),
-    [
-        *[({}, (400, 300)), ({"maxWidth": "200"}, (200, 150)), ({"maxHeight": "100"}, (133, 100))],
-        *[({"maxWidth": "200", "maxHeight": "30"}, (40, 30)), ({"maxWidth": "9000", "maxHeight": "301"}, (400, 300))],
-        *[({"maxWidth": "1"}, (1, 1)), ({"maxWidth": "199.9"}, (199, 149))],
-    ],
-)
-def test_a_picture_is_shrunk_and_never_enlarged(fields: dict[str, str], size: tuple[int, int]) -> None:
-    assert delivered(grey(90, (400, 300)), **fields)[0].size == size
-
-
-@pytest.mark.parametrize(
-    ("spoken", "kind"), [("", "PNG"), ("png", "PNG"), ("jpeg", "JPEG"), ("jpg", "JPEG"), ("webp", "WEBP")]
-)
-@pytest.mark.parametrize("dpi", ["", "72", "300", "299.5"])
-def test_format_and_density(spoken: str, kind: str, dpi: str) -> None:
-    pixels = np.random.default_rng(1).integers(0, 256, (8, 8, 3), np.uint8)
-    image = Image.fromarray(pixels).resize((64, 64))
-    found, media_type = delivered(image, **{"export.format": spoken, "export.dpi": dpi})
-    found.load()
-    assert (found.format, media_type) == (kind, f"image/{kind.lower()}")
-    if kind == "PNG":
-        assert np.array_equal(np.asarray(found), np.asarray(image))
-    if kind == "WEBP":
-        read_dpi = found.getexif().get(ExifTags.Base.XResolution)
-        assert found.getexif().get(ExifTags.Base.ResolutionUnit) == (2 if dpi else None)
-    else:
-        read_dpi = found.info.get("dpi", (None,))[0]
-    # Pillow takes a JPEG that says nothing for one of 72.
-    assert read_dpi in (None, 72) if not dpi else abs(float(read_dpi) - float(dpi)) <= 0.51
-
-
-def test_a_cut_out_in_every_format() -> None:
-    image = Image.new("RGBA", (40, 40), (200, 20, 20, 0))
-    image.paste((200, 20, 20, 255), (8, 8, 32, 32))
-    assert delivered(image)[0].getpixel((0, 0))[3] == 0
-    assert delivered(image, **{"export.format": "webp"})[0].convert("RGBA").getpixel((0, 0))[3] == 0
-    flat = delivered(image, **{"export.format": "jpg"})[0]
-    assert min(flat.getpixel((0, 0))) > 250
-
-
-@pytest.mark.parametrize(
-    ("colour", "mode", "corner"),
-    [("0000FF", "RGB", (0, 0, 255)), ("blue", "RGB", (0, 0, 255)), ("0000FF80", "RGBA", (0, 0, 255, 128))],
-)
-@pytest.mark.parametrize("cut_out", ["true", "false"])
-def test_a_colour_lies_where_the_picture_is_transparent(colour: str, mode: str, corner: Any, cut_out: str) -> None:
-    image = Image.new("RGBA", (40, 40), (200, 20, 20, 0))
-    image.paste((200, 20, 20, 255), (8, 8, 32, 32))
-    found, _ = delivered(image, **{"background.color": colour, "removeBackground": cut_out})
-    assert found.mode == mode
-    assert found.getpixel((0, 0)) == corner
-    assert found.convert("RGB").getpixel((20, 20)) == (200, 20, 20)
-    assert delivered(grey(7), **{"background.color": colour})[0].mode == "RGB"
-
-
 @pytest.mark.parametrize(
     ("fault", "status"),
     [
         *[("invalid", 400), ("too_large", 400), ("unsupported", 400), ("unauthorized", 403), ("not_found", 404)],
-        *[("not_allowed", 405), ("busy", 429), ("failed", 500)],
+        *[("not_allowed", 405), ("busy", 429), ("failed", 500), ("late", 504)],
     ],
 )
 def test_refusals(fault: Any, status: int) -> None:

@@ -267,7 +267,7 @@ def test_a_failed_job(state: str, error: str | None, sentence: str) -> None:
         *[("invalid", "invalid_request", 400), ("too_large", "invalid_request", 400)],
         *[("unsupported", "invalid_request", 400), ("unauthorized", "unauthorized", 401)],
         *[("not_found", "job_not_found", 404), ("not_allowed", "invalid_request", 405)],
-        *[("busy", "rate_limited", 429), ("failed", "internal_error", 500)],
+        *[("busy", "rate_limited", 429), ("failed", "internal_error", 500), ("late", "internal_error", 504)],
     ],
 )
 def test_refusals(fault: Any, code: str, status: int) -> None:

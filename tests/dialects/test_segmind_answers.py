@@ -38,6 +38,7 @@ FAILED = replace(RUNNING, state="failed", ended=101.1, error="subject_image is e
         ("not_allowed", 405),
         ("busy", 429),
         ("failed", 500),
+        ("late", 504),
     ],
 )
 def test_a_refusal_is_one_sentence_under_error(dialect: Dialect, fault: Fault, status: int) -> None:

@@ -150,8 +150,9 @@ class TestLimits:
     def test_a_call_that_waits_too_long_leaves_its_job(self, tmp_path: Path) -> None:
         with serving(tmp_path / "jobs", start=False, waiting=0.1) as live:
             reply = live.form("/relight", {"subject_image": PICTURE})
-            assert reply.status == 500 and "The job goes on" in reply.json["error"]["message"]
-            assert live.get("/relight/jobs").json["jobs"][0]["state"] == "queued"
+            job = live.get("/relight/jobs").json["jobs"][0]
+            assert reply.status == 504 and f"/relight/jobs/{job['id']} tells" in reply.json["error"]["message"]
+            assert job["state"] == "queued"
 
     def test_whoever_goes_away_cancels(self, tmp_path: Path) -> None:
         with serving(tmp_path / "jobs", start=False) as live:
