@@ -65,6 +65,8 @@ class Live:
     service: Service
     engine: FakeEngine
     posted: list[tuple[str, bytes]]
+    patience: float = 20
+    """Seconds that an answer may take."""
 
     @property
     def url(self) -> str:
@@ -72,7 +74,7 @@ class Live:
 
     def call(self, method: str, path: str, body: bytes | None = None, headers: Headers | None = None) -> Reply:
         """One call on a connection of its own; ``path`` may be a whole URL of this server."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=self.patience)
         try:
             connection.request(method, path.removeprefix(self.url), body, dict(headers or {}))
             answer = connection.getresponse()
@@ -108,7 +110,7 @@ def serving(folder: Path, **how: Any) -> Iterator[Live]:
         **how: ``engine``, ``keys``, ``rate``, ``body`` (bytes), ``seconds``, ``waiting``, ``most_waiting``, ``fetch``,
             ``start`` (whether jobs are worked off), ``public_url``.
     """
-    engine: FakeEngine = how.get("engine") or FakeEngine()
+    engine: Any = how.get("engine") or FakeEngine()
     keys: KeyFile | None = how.get("keys")
     store = JobStore(folder)
     store.recover()
