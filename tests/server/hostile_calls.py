@@ -1,0 +1,171 @@
+"""Sending hostile calls to a server as it is served, and what is asked of every answer."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.server.hostile import HOUSE_JOBS, PROPER, Hostile
+from tests.server.hostile_world import World
+
+ROOT = Path(__file__).parents[2]
+PATIENCE = 10.0
+"""Seconds after which a call counts as unanswered."""
+_JSON = {"content-type": "application/json"}
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What came of a call; ``error`` is what a job said that was accepted and failed."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    seconds: float
+    error: str | None = None
+
+
+@dataclass
+class Server:
+    """A server process; ``words`` are put in where a call has their names."""
+
+    port: int
+    pid: int
+    folder: Path
+    words: dict[str, str]
+
+    def sent(self, call: Hostile, key: str | None = None) -> Answered:
+        """Send one call, and wait for the end of its job where it is to fail."""
+        began = time.monotonic()
+        body = self._filled(call.body if call.made is None else call.made())
+        headers = {**({} if key is None else {"x-api-key": key}), **(call.headers or {})}
+        status, told, data = self._exchanged(call.method, self._filled(call.path.encode()).decode(), headers, body)
+        error = self._ended(json.loads(data)) if call.fails and status < 300 else None
+        return Answered(status, told, data, time.monotonic() - began, error)
+
+    def json(self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None) -> Any:
+        """A call that is proper."""
+        data = b"" if body is None else json.dumps(body).encode()
+        return json.loads(self._exchanged(method, path, {**_JSON, **(headers or {})}, data)[2])
+
+    def page(self, path: str) -> tuple[int, str]:
+        status, _, data = self._exchanged("GET", path, {}, b"")
+        return status, data.decode()
+
+    def left(self) -> dict[str, float]:
+        """How many jobs wait and run."""
+        lines = [line.split() for line in self.page("/metrics")[1].splitlines() if not line.startswith("#")]
+        return {name: float(value) for name, value in lines if name in ("iclight_jobs_waiting", "iclight_jobs_running")}
+
+    def _filled(self, data: bytes) -> bytes:
+        for name, word in self.words.items():
+            data = data.replace(name.encode(), word.encode()) if len(data) < 1 << 16 else data
+        return data
+
+    def _exchanged(
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes
+    ) -> tuple[int, Mapping[str, str], bytes]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
+        try:
+            try:
+                connection.request(method, path, body or None, dict(headers))
+            except OSError:
+                # Answered and closed before all of a body was sent.
+                pass
+            answer = connection.getresponse()
+            return answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read()
+        finally:
+            connection.close()
+
+    def _ended(self, job: Mapping[str, Any]) -> str:
+        path = f"/api/v1/jobs/{job['jobId']}" if "jobId" in job else f"/v2/requests/{job['request_id']}"
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            found = self.json("GET", path)
+            if found["status"].lower() == "failed":
+                return str(found["error"])
+            if found["status"].lower() == "completed":
+                return ""
+            time.sleep(0.05)
+        return ""
+
+
+@contextmanager
+def served(folder: Path, world: World, *, offline: bool = False, **options: Any) -> Iterator[Server]:
+    """A server in a world of its own, with nothing around it but empty folders."""
+    for name in ("home", "here", "tmp"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    told = {
+        "names": world.names.port,
+        "internet": world.internet,
+        "home": str(folder / "home"),
+        "offline": offline,
+        "reached": str(folder / "reached.txt"),
+        "log": str(folder / "log.txt"),
+        "options": {"body_seconds": 1, **options},
+    }
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.server.hostile_process", json.dumps(told)],
+        cwd=folder / "here",
+        env={"PYTHONPATH": str(ROOT), "TMPDIR": str(folder / "tmp"), "HOME": str(folder / "here"), "PATH": "/bin:/usr/bin"},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    url, pid = process.stdout.readline().split()
+    ports = {"INSIDE": str(world.inside), "SIX": str(world.inside_six)}
+    try:
+        yield Server(int(url.rpartition(":")[2]), int(pid), folder, ports)
+    finally:
+        process.terminate()
+        try:
+            process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            raise
+
+
+def with_a_job(server: Server) -> None:
+    """Make a proper job whose id and secret calls may name."""
+    job = server.json("POST", HOUSE_JOBS, PROPER["/relight"])["id"]
+    for _ in range(200):
+        found = server.json("GET", f"{HOUSE_JOBS}/{job}")
+        if found["images"]:
+            break
+        time.sleep(0.02)
+    server.words |= {"JOBID": job, "SECRET": found["images"][0]["url"].split("/")[-2]}
+
+
+def sentence_of(path: str, answer: Answered) -> str:
+    """The sentence of an answer, which has the body of the API that the path belongs to."""
+    found = json.loads(answer.body)
+    photoroom = path.startswith(("/v2/edit", "/v1/account", "/v2/account", "/v1/segment", "/v1/render"))
+    if path.startswith(("/v1/", "/v2/")) and not photoroom:
+        assert set(found) == {"error"}
+        return str(found["error"])
+    error = found["error"]
+    if photoroom:
+        assert set(error) in ({"message"}, {"message", "code"})
+    elif path.startswith("/api/"):
+        assert set(error) == {"code", "message", "status"} and error["status"] == answer.status
+    else:
+        assert set(error) == {"type", "message"}
+    return str(error["message"])
+
+
+def faults_of(sentence: str, server: Server) -> list[str]:
+    """What a sentence for a stranger must not have."""
+    bad = ["Traceback", 'File "', "site-packages", "object at 0x", "Errno", str(server.folder), str(ROOT), ".py"]
+    found = [word for word in bad if word in sentence]
+    if not sentence.strip() or len(sentence) > 1000 or "\n" in sentence:
+        found.append(f"{len(sentence)} letters")
+    return found
