@@ -17,7 +17,8 @@ MAX_PROMPT = 2000
 """Letters that a prompt may have."""
 _URL = re.compile(r"https?://[^\s]+", re.IGNORECASE)
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]+={0,2}")
-_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?", re.ASCII | re.IGNORECASE)
+# Each digit has one place alone: a long row of them would take the square of its length otherwise.
+_NUMBER = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)(e[-+]?\d+)?", re.ASCII | re.IGNORECASE)
 _SHOWN = 60
 
 

@@ -26,6 +26,7 @@ class Hostile:
         name: what is tried.
         expected: the status that the answer has.
         says: words that the sentence of the answer has.
+        plain: whether HTTP answers, and none of the APIs.
         fails: whether the call is accepted, and its job must fail by the caller's fault.
         made: makes the body, where it is too large to lie around.
     """
@@ -37,6 +38,7 @@ class Hostile:
     headers: Mapping[str, str] | None = None
     body: bytes = b""
     says: str = ""
+    plain: bool = False
     fails: bool = False
     made: Callable[[], bytes] | None = None
 
@@ -60,7 +62,8 @@ PROPER: dict[str, dict[str, Any]] = {
         "light_temperature": "warm",
         "light_intensity": "bright",
     },
-    PIXELDOJO: {"subject_image": DATA, "prompt": "evening"},
+    # Small, because the webhooks' jobs are done.
+    PIXELDOJO: {"subject_image": DATA, "prompt": "evening", "width": 256, "height": 256, "output_format": "jpg"},
     # By URL, because JSON brings no file; what is hostile beside it is refused before anything is fetched.
     PHOTOROOM: {"imageUrl": "http://public.test/ok.png", "lighting.mode": "ai.auto"},
 }
@@ -73,7 +76,8 @@ _MARK = "hostile-boundary"
 
 def sent_json(name: str, path: str, body: Any, **how: Any) -> Hostile:
     """A call with a JSON body; bytes are sent as they are."""
-    data = body if isinstance(body, bytes) else json.dumps(body).encode()
+    # What Python calls Infinity is a number that is too large, as JSON spells it.
+    data = body if isinstance(body, bytes) else json.dumps(body).replace("Infinity", "1e999").encode()
     return Hostile(name, "POST", path, headers=_JSON, body=data, **how)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import gzip
 import json
 from collections.abc import Callable
@@ -33,10 +34,11 @@ _FORM = {"content-type": "multipart/form-data; boundary=hostile-boundary"}
 
 
 def _upload(path: str, make: Callable[[], bytes]) -> Callable[[], bytes]:
-    return lambda: form_body(uploads(path, make()))
+    return functools.cache(lambda: form_body(uploads(path, make())))
 
 
 def _as_pixeldojo(make: Callable[[], bytes]) -> Callable[[], bytes]:
+    @functools.cache
     def made() -> bytes:
         uri = f"data:image/png;base64,{base64.b64encode(make()).decode()}"
         return json.dumps({**PROPER[PIXELDOJO], "subject_image": uri}).encode()
@@ -52,7 +54,9 @@ def bombs() -> list[Hostile]:
             name = f"{API[path]} picture: {what}"
             found.append(Hostile(name, "POST", path, headers=_FORM, made=_upload(path, make)))
         kind = {"content-type": "application/json"}
-        found.append(Hostile(f"pixeldojo picture: {what}", "POST", PIXELDOJO, 202, kind, made=_as_pixeldojo(make), fails=True))
+        found.append(
+            Hostile(f"pixeldojo picture: {what}", "POST", PIXELDOJO, 202, kind, made=_as_pixeldojo(make), fails=True)
+        )
     for what, make in HARMLESS.items():
         for path in _AT_ONCE:
             found.append(Hostile(f"{API[path]} picture: {what}", "POST", path, 200, _FORM, made=_upload(path, make)))
@@ -159,14 +163,20 @@ def forms() -> list[Hostile]:
     slow = form_body([picture, part("prompt", b"a-" + b"b" * 1_000_000)])
     for charset in ("punycode", "idna", "zlib", "unicode_escape", "utf-7", "utf-16", "raw_unicode_escape", "rot13"):
         kind = f"multipart/form-data; boundary=hostile-boundary; charset={charset}"
-        found.append(Hostile(f"house form: the charset {charset}", "POST", HOUSE, headers={"content-type": kind}, body=slow))
+        found.append(
+            Hostile(f"house form: the charset {charset}", "POST", HOUSE, headers={"content-type": kind}, body=slow)
+        )
     found.append(
-        Hostile("house form: cut off", "POST", HOUSE, headers=_FORM, body=form_body([picture, part("steps", "5")])[:-60])
+        Hostile(
+            "house form: cut off", "POST", HOUSE, headers=_FORM, body=form_body([picture, part("steps", "5")])[:-60]
+        )
     )
     query = {"content-type": "application/x-www-form-urlencoded"}
     many = "&".join(f"a{each}=1" for each in range(10_000)).encode()
     found.append(Hostile("house query form: 10 000 fields", "POST", HOUSE, headers=query, body=many))
-    found.append(Hostile("house query form: nothing but separators", "POST", HOUSE, headers=query, body=b"&=" * 200_000))
+    found.append(
+        Hostile("house query form: nothing but separators", "POST", HOUSE, headers=query, body=b"&=" * 200_000)
+    )
     return found
 
 
@@ -174,10 +184,26 @@ def kinds() -> list[Hostile]:
     """Bodies of other types, and compressed ones."""
     body = json.dumps(PROPER[HOUSE]).encode()
     found = []
-    for kind in ("", "text/plain", "application/xml", "image/png", "application/json/x", "*/*", "a" * 5000, "text/html"):
+    for kind in (
+        "",
+        "text/plain",
+        "application/xml",
+        "image/png",
+        "application/json/x",
+        "*/*",
+        "a" * 5000,
+        "text/html",
+    ):
         head = {"content-type": kind} if kind else {}
         found.append(
-            Hostile(f"house type: {kind[:24] or 'none'}", "POST", HOUSE, headers=head, body=body, says="Invalid content type")
+            Hostile(
+                f"house type: {kind[:24] or 'none'}",
+                "POST",
+                HOUSE,
+                headers=head,
+                body=body,
+                says="Invalid content type",
+            )
         )
     for coding in ("gzip", "deflate", "br", "zstd", "gzip, gzip", "identity, gzip"):
         head = {"content-type": "application/json", "content-encoding": coding}
@@ -186,7 +212,9 @@ def kinds() -> list[Hostile]:
             name = f"{API.get(path, 'ic-light job')} coding: {coding}"
             found.append(Hostile(name, "POST", path, headers=head, body=packed, says="compressed"))
     found.append(
-        Hostile("photoroom parameters in the query of a POST", "POST", f"{PHOTOROOM}?a=b", headers=_FORM, body=form_body([]))
+        Hostile(
+            "photoroom parameters in the query of a POST", "POST", f"{PHOTOROOM}?a=b", headers=_FORM, body=form_body([])
+        )
     )
     found.append(Hostile("photoroom a parameter twice", "GET", f"{PHOTOROOM}?imageUrl=http://a.test/&imageUrl=b"))
     found.append(Hostile("photoroom a path", "GET", f"{PHOTOROOM}?imageUrl=/etc/passwd&lighting.mode=ai.auto"))

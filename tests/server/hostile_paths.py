@@ -85,9 +85,17 @@ def paths() -> list[Hostile]:
             # A list at the end of whose path a slash was written is led to the list itself.
             status = 307 if path in _LISTS else 404
             found.append(Hostile(f"{place}: {what}", "GET", path, status))
-    for name in ("1.png", "-1.png", "0.jpg", "0", "00.png", "0.png.png", "%EF%BC%90.png", "in-subject_image", "999999.png"):
+    for name in ("1.png", "-1.png", "0.jpg", "0", "0.png.png", "%EF%BC%90.png", "in-subject_image", "999999.png"):
         found.append(Hostile(f"house result's name: {name}", "GET", f"/relight/results/SECRET/{name}", 404))
-    for path in ("/etc/passwd", "/.git/config", "/.env", "/static/../../etc/passwd", "/jobs/jobs.sqlite", "//relight", "/v3"):
+    for path in (
+        "/etc/passwd",
+        "/.git/config",
+        "/.env",
+        "/static/../../etc/passwd",
+        "/jobs/jobs.sqlite",
+        "//relight",
+        "/v3",
+    ):
         found.append(Hostile(f"no route: {path}", "GET", path, 404))
     found += [
         Hostile("cancel a job of nobody", "DELETE", "/relight/jobs/none", 404),
@@ -129,13 +137,48 @@ def headers() -> list[Hostile]:
         "200 headers": {f"x-{each}": "a" for each in range(200)},
         "a cookie of 10 KB": {"cookie": "a=" + "b" * 10_000},
         "letters beyond ASCII": {"x-api-key": "\xff\xfe", "authorization": "Bearer \xff"},
-        "an upgrade": {"connection": "upgrade", "upgrade": "websocket", "sec-websocket-key": "a", "sec-websocket-version": "13"},
-        "an upgrade to HTTP/2": {"connection": "upgrade, http2-settings", "upgrade": "h2c", "http2-settings": "AAMAAABk"},
+        "an upgrade": {
+            "connection": "upgrade",
+            "upgrade": "websocket",
+            "sec-websocket-key": "a",
+            "sec-websocket-version": "13",
+        },
+        "an upgrade to HTTP/2": {
+            "connection": "upgrade, http2-settings",
+            "upgrade": "h2c",
+            "http2-settings": "AAMAAABk",
+        },
     }
     found = [Hostile(f"headers: {what}", "GET", f"{HOUSE_JOBS}/none", 404, lie) for what, lie in lies.items()]
     found += [Hostile(f"photoroom headers: {what}", "GET", PHOTOROOM, 400, lie) for what, lie in lies.items()]
     ranges = ",".join(f"{each}-{each}" for each in range(0, 6000, 2))
-    found.append(Hostile("headers: 3000 ranges of a result", "GET", "/relight/results/SECRET/0.png", 400, {"range": f"bytes={ranges}"}))
-    found.append(Hostile("headers: a range of nothing", "GET", "/relight/results/SECRET/0.png", 400, {"range": "bytes=z-"}))
-    found.append(Hostile("headers: a range beyond", "GET", "/relight/results/SECRET/0.png", 416, {"range": "bytes=99999999-"}))
+    found.append(
+        Hostile(
+            "headers: 3000 ranges of a result",
+            "GET",
+            "/relight/results/SECRET/0.png",
+            200,
+            {"range": f"bytes={ranges}"},
+        )
+    )
+    found.append(
+        Hostile(
+            "headers: a range of nothing",
+            "GET",
+            "/relight/results/SECRET/0.png",
+            400,
+            {"range": "bytes=z-"},
+            plain=True,
+        )
+    )
+    found.append(
+        Hostile(
+            "headers: a range beyond",
+            "GET",
+            "/relight/results/SECRET/0.png",
+            416,
+            {"range": "bytes=99999999-"},
+            plain=True,
+        )
+    )
     return found

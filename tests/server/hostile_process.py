@@ -94,6 +94,7 @@ def main() -> None:
     handler = logging.FileHandler(TOLD["log"])
     handler.setFormatter(JsonLines())
     logging.getLogger().handlers[:] = [handler]
+    logging.getLogger().setLevel(logging.INFO)
     serving.Guard = partial(serving.Guard, connect=connect, seconds=2.0)  # type: ignore[misc, assignment]
     options = ServeSettings(port=0, **TOLD["options"])
     settings = Settings(home=Path(TOLD["home"]), offline=TOLD["offline"])

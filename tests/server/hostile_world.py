@@ -12,7 +12,7 @@ import struct
 import threading
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -122,13 +122,14 @@ class Canary(ThreadingHTTPServer):
 
 
 class _Sings(BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
+    def handle_one_request(self) -> None:
+        self.raw_requestline = self.rfile.readline(65_537)
+        if not self.parse_request():
+            return
         self.server.visits.append(f"{self.command} {self.path}")  # type: ignore[attr-defined]
         self.send_response(200)
         self.end_headers()
         self.wfile.write(_PICTURE)
-
-    do_POST = do_PUT = do_HEAD = do_GET
 
     def log_message(self, format: str, *args: object) -> None:
         return None
@@ -156,11 +157,9 @@ def world() -> Iterator[World]:
     names = NameServer()
     canary = Canary(INSIDE, visits)
     canaries = [canary]
-    try:
+    # Without IPv6 here its addresses lead to a port where nobody is.
+    with suppress(OSError):
         canaries.append(Canary("::1", visits))
-    except OSError:
-        # No IPv6 here: its addresses lead to a port where nobody is.
-        pass
     for each in canaries:
         threading.Thread(target=each.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
     with trapped(ThreadingHTTPServer((INSIDE, 0), Internet)) as internet:
