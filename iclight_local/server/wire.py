@@ -24,10 +24,12 @@ class Wire(H11Protocol):
     awaited: Any = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin to wait for a call."""
         super().connection_made(transport)
         self._wait_for(h11.IDLE)
 
     def data_received(self, data: bytes) -> None:
+        """Take bytes of a call, and wait for its rest, if there is one."""
         super().data_received(data)
         state = self.conn.their_state
         # Between two calls uvicorn's own limit holds.
@@ -35,6 +37,7 @@ class Wire(H11Protocol):
         self._wait_for(state if begun and not self.transport.is_closing() else None)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        """Wait for nothing more."""
         super().connection_lost(exc)
         self._wait_for(None)
 

@@ -100,8 +100,8 @@ _JSON: dict[str, bytes | Callable[[], bytes]] = {
     "100 000 open brackets": b"[" * 100_000,
     "100 000 open objects": b'{"a":' * 100_000,
     "a million empty objects": lambda: b'{"steps": [' + b"{}," * 1_000_000 + b"{}]}",
-    "a million names": lambda: b"{" + b",".join(b'"%d":0' % each for each in range(1_000_000)) + b"}",
-    **{f"{depth} lists in each other": _nested(depth) for depth in (50, 500, *range(880, 1000, 8), 1500)},
+    "200 000 names": lambda: b"{" + b",".join(b'"%d":0' % each for each in range(200_000)) + b"}",
+    **{f"{depth} lists in each other": _nested(depth) for depth in (17, 500, 900, 950, 980, 1500)},
     "a number of a million digits": lambda: b'{"subject_image": "a", "seed": ' + b"9" * 1_000_000 + b"}",
     "a text of a million digits": lambda: json.dumps(
         {"subject_image": TEXT, "prompt": "a", "cfg": "9" * 1_000_000 + "x", "output_quality": "9" * 1_000_000 + "x"}
@@ -213,16 +213,30 @@ def kinds() -> list[Hostile]:
             found.append(Hostile(name, "POST", path, headers=head, body=packed, says="compressed"))
     found.append(
         Hostile(
-            "photoroom parameters in the query of a POST", "POST", f"{PHOTOROOM}?a=b", headers=_FORM, body=form_body([])
+            "photoroom query: parameters in the query of a POST",
+            "POST",
+            f"{PHOTOROOM}?a=b",
+            headers=_FORM,
+            body=form_body([]),
         )
     )
-    found.append(Hostile("photoroom a parameter twice", "GET", f"{PHOTOROOM}?imageUrl=http://a.test/&imageUrl=b"))
-    found.append(Hostile("photoroom a path", "GET", f"{PHOTOROOM}?imageUrl=/etc/passwd&lighting.mode=ai.auto"))
-    found.append(sent_json("jobs with a list of pictures", HOUSE_JOBS, {"subject_image": [TEXT, TEXT]}))
+    found.append(
+        Hostile("photoroom query: a parameter twice", "GET", f"{PHOTOROOM}?imageUrl=http://a.test/&imageUrl=b")
+    )
+    found.append(Hostile("photoroom query: a path", "GET", f"{PHOTOROOM}?imageUrl=/etc/passwd&lighting.mode=ai.auto"))
+    found.append(sent_json("house jobs: a list of pictures", HOUSE_JOBS, {"subject_image": [TEXT, TEXT]}))
     large = {"content-type": "application/json"}
     for path in (HOUSE, IC_LIGHT, PIXELDOJO, PHOTOROOM):
         status = 413 if path == HOUSE else 400
         found.append(
-            Hostile(f"{API[path]} 70 MB", "POST", path, status, large, made=lambda: bytes(70 << 20), says="larger than")
+            Hostile(
+                f"{API[path]} size: 70 MB",
+                "POST",
+                path,
+                status,
+                large,
+                made=lambda: bytes(70 << 20),
+                says="larger than",
+            )
         )
     return found

@@ -19,6 +19,8 @@ from tests.server.hostile_world import World
 ROOT = Path(__file__).parents[2]
 PATIENCE = 10.0
 """Seconds after which a call counts as unanswered."""
+LONGEST = 2000
+"""Letters that a sentence may have: that of an unknown parameter lists all known ones."""
 _JSON = {"content-type": "application/json"}
 
 
@@ -164,10 +166,24 @@ def sentence_of(path: str, answer: Answered) -> str:
     return str(error["message"])
 
 
-def faults_of(sentence: str, server: Server) -> list[str]:
-    """What a sentence for a stranger must not have."""
-    bad = ["Traceback", 'File "', "site-packages", "object at 0x", "Errno", str(server.folder), str(ROOT), ".py"]
-    found = [word for word in bad if word in sentence]
-    if not sentence.strip() or len(sentence) > 2000 or "\n" in sentence:
-        found.append(f"{len(sentence)} letters")
+def faults_of(call: Hostile, answer: Answered, server: Server) -> list[str]:
+    """What is wrong with the answer to a call."""
+    if answer.status != call.expected:
+        return [f"status {answer.status}, not {call.expected}: {answer.body[:300]!r}"]
+    if call.fails and not answer.error:
+        return ["its job did not fail"]
+    if call.plain or (answer.status < 400 and not call.fails):
+        return []
+    sentence = str(answer.error) if call.fails else sentence_of(call.path, answer)
+    found = stray_words(sentence, server)
+    if not sentence.strip() or len(sentence) > LONGEST or "\n" in sentence:
+        found.append(f"{len(sentence)} letters: {sentence[:300]!r}")
+    if call.says not in sentence:
+        found.append(f"{call.says} is not in {sentence[:300]!r}")
     return found
+
+
+def stray_words(text: str, server: Server) -> list[str]:
+    """Words that no stranger should be told."""
+    bad = ["Traceback", 'File "', "site-packages", "object at 0x", "Errno", str(server.folder), str(ROOT), ".py"]
+    return [word for word in bad if word in text]

@@ -98,14 +98,14 @@ def paths() -> list[Hostile]:
     ):
         found.append(Hostile(f"no route: {path}", "GET", path, 404))
     found += [
-        Hostile("cancel a job of nobody", "DELETE", "/relight/jobs/none", 404),
-        Hostile("cancel upwards", "DELETE", "/relight/jobs/..%2f..%2fjobs.sqlite", 404),
-        Hostile("run an unknown model", "POST", "/api/v1/models/..%2fother/run", 404),
-        Hostile("run a model of another API", "POST", "/v1/image-relighting", 404),
+        Hostile("ids: cancel a job of nobody", "DELETE", "/relight/jobs/none", 404),
+        Hostile("ids: cancel upwards", "DELETE", "/relight/jobs/..%2f..%2fjobs.sqlite", 404),
+        Hostile("ids: run an unknown model", "POST", "/api/v1/models/..%2fother/run", 404),
+        Hostile("ids: run a model of another API", "POST", "/v1/image-relighting", 404),
         # Ids of other APIs: JOBID is a job of the house.
-        Hostile("a house job at pixeldojo", "GET", "/api/v1/jobs/JOBID", 404),
-        Hostile("a job's id in place of its secret", "GET", "/relight/results/JOBID/0.png", 404),
-        Hostile("a secret in place of a job's id", "GET", "/relight/jobs/SECRET", 404),
+        Hostile("ids: a house job at pixeldojo", "GET", "/api/v1/jobs/JOBID", 404),
+        Hostile("ids: a job's id in place of its secret", "GET", "/relight/results/JOBID/0.png", 404),
+        Hostile("ids: a secret in place of a job's id", "GET", "/relight/jobs/SECRET", 404),
     ]
     return found
 
@@ -113,9 +113,9 @@ def paths() -> list[Hostile]:
 def methods() -> list[Hostile]:
     """Methods that a path does not take."""
     return [
-        Hostile(f"{method} {path}", method, path, 405)
+        Hostile(f"methods: {method} {path}", method, path, 405)
         for path, taken in ROUTES.items()
-        for method in ("GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "PROPFIND", "get")
+        for method in ("GET", "POST", "PUT", "DELETE", "TRACE", "get")
         if method not in taken.split()
     ]
 
