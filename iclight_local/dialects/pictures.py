@@ -7,8 +7,8 @@ from PIL import Image
 from iclight_local.errors import InvalidRequest
 from iclight_local.imaging.opening import open_picture
 
-MAX_PIXELS = 64_000_000
-"""Pixels that a picture of a call may have: those of the largest cameras, and some 200 MB for each copy of them."""
+MAX_PIXELS = 50_000_000
+"""Pixels that a picture of a call may have: some 150 MB for each copy of them in memory."""
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "GIF", "AVIF", "BMP")
 """Kinds that are taken, as Pillow names them; what it reads beside them is rare, and some are decoded at once."""
 

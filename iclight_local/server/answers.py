@@ -60,7 +60,9 @@ def guarded(refusal: Refusal, endpoint: Endpoint) -> Endpoint:
             response.headers["retry-after"] = str(error.wait)
             return response
         except (BodyTooLarge, BodyTooSlow, ClientDisconnect) as error:
-            return _closed(respond(refusal(*_NO_BODY[type(error)])))
+            response = respond(refusal(*_NO_BODY[type(error)]))
+            # Who sends too much is heard out, if it is not for long: on a closed connection the answer would be lost.
+            return response if isinstance(error, BodyTooLarge) else _closed(response)
         except InvalidRequest as error:
             return respond(refusal("invalid", str(error)))
         except Unsupported as error:

@@ -11,6 +11,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 LATE = "The call did not come in time."
 _GRACE_S = 1.0
 """How much later a body is late here than where it is read: there it is told in the words of the API."""
+_LINGER_S = 2.0
+"""How long a caller who was refused may go on sending into the void before the connection is closed."""
 
 
 class Wire(H11Protocol):
@@ -22,6 +24,7 @@ class Wire(H11Protocol):
     seconds: float
     late: asyncio.TimerHandle | None = None
     awaited: Any = None
+    deaf = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for a call."""
@@ -30,6 +33,8 @@ class Wire(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take bytes of a call, and wait for its rest, if there is one."""
+        if self.deaf:
+            return
         super().data_received(data)
         state = self.conn.their_state
         # Between two calls uvicorn's own limit holds.
@@ -47,10 +52,22 @@ class Wire(H11Protocol):
         if cycle is not None and not cycle.response_complete:
             cycle.disconnected = True
             cycle.message_event.set()
-        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
-            super().send_400_response(msg)
-        else:
+        if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
             self.transport.close()
+            return
+        self._wait_for(None)
+        head = [(b"content-type", b"text/plain; charset=utf-8"), (b"connection", b"close")]
+        for event in (
+            h11.Response(status_code=400, headers=head, reason=b"Bad Request"),
+            h11.Data(data=msg.encode()),
+            h11.EndOfMessage(),
+        ):
+            self.transport.write(self.conn.send(event))
+        # Closed at once, a connection on which a caller is still sending would lose the answer.
+        self.deaf = True
+        self.flow.resume_reading()
+        self.transport.write_eof()
+        self.loop.call_later(_LINGER_S, self.transport.close)
 
     def _wait_for(self, state: Any) -> None:
         """Wait for the rest of a call's headers or body; None: it is all there."""

@@ -114,7 +114,7 @@ def served(folder: Path, world: World, *, offline: bool = False, **options: Any)
         "offline": offline,
         "reached": str(folder / "reached.txt"),
         "log": str(folder / "log.txt"),
-        "options": {"body_seconds": 1, **options},
+        "options": {"body_seconds": 2, **options},
     }
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.server.hostile_process", json.dumps(told)],

@@ -47,8 +47,8 @@ FAMILIES = list(dict.fromkeys(call.name.partition(":")[0] for call in CALLS))
 """What calls have in common: the API and the field, or what is tried with all."""
 SOON = 6.0
 """Seconds within which every call is answered, while eight callers and all slow ones are at it."""
-LISTENING = 4.0
-"""Seconds for the calls that are bytes; the server gives up on slow ones after one or two."""
+LISTENING = 7.0
+"""Seconds for the calls that are bytes; the server gives up on slow ones after two or three."""
 GROWTH = 200 << 20
 """Bytes that the memory may have grown at most; one picture of 12000 x 12000 in colour is twice as much."""
 
@@ -117,7 +117,7 @@ def test_bytes_are_answered_once(wire: Wire, attack: Attack) -> None:
 def test_a_pause_between_calls_is_no_fault(attack: Attack) -> None:
     """Longer than a call may take to be sent; it is the limit of a connection that is kept, which is another."""
     asked = b"GET /healthz HTTP/1.1\r\nHost: x\r\n"
-    patient = Wire("patient", (asked + b"\r\n", 1.5, asked + b"Connection: close\r\n\r\n"))
+    patient = Wire("patient", (asked + b"\r\n", 2.5, asked + b"Connection: close\r\n\r\n"))
     assert heard(patient, attack.server.port, LISTENING).statuses == (200, 200)
 
 
