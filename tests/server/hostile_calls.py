@@ -19,6 +19,8 @@ from tests.server.hostile_world import World
 ROOT = Path(__file__).parents[2]
 PATIENCE = 10.0
 """Seconds after which a call counts as unanswered."""
+GIVEN_UP = 8
+"""Calls without an answer after which no more are sent: each of them waits."""
 LONGEST = 2000
 """Letters that a sentence may have: that of an unknown parameter lists all known ones."""
 _JSON = {"content-type": "application/json"}
@@ -43,16 +45,20 @@ class Server:
     pid: int
     folder: Path
     words: dict[str, str]
+    unanswered: int = 0
 
     def sent(self, call: Hostile, key: str | None = None) -> Answered:
         """Send one call, and wait for the end of its job where it is to fail; the status 0: there was no answer."""
         body = self._filled(call.body if call.made is None else call.made())
         began = time.monotonic()
+        if self.unanswered > GIVEN_UP:
+            return Answered(0, {}, b"not sent: the server answers no more", 0.0)
         headers = {**({} if key is None else {"x-api-key": key}), **(call.headers or {})}
         path = self._filled(call.path.encode()).decode()
         try:
             status, told, data = self._exchanged(call.method, path, headers, body)
         except (OSError, http.client.HTTPException) as error:
+            self.unanswered += 1
             return Answered(0, {}, repr(error).encode(), time.monotonic() - began)
         failed = self._ended(json.loads(data)) if call.fails and status < 300 else None
         return Answered(status, told, data, time.monotonic() - began, failed)
@@ -125,6 +131,7 @@ def served(folder: Path, world: World, *, offline: bool = False, **options: Any)
             "HOME": str(folder / "here"),
             "PATH": "/bin:/usr/bin",
         },
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
     )

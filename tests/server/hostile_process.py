@@ -14,6 +14,7 @@ import secrets
 import socket
 import struct
 import sys
+import threading
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -91,6 +92,8 @@ def main() -> None:
     def opened() -> Engine:
         return Decoding()
 
+    # Whoever started it holds the other end: it goes when they do, however that happens.
+    threading.Thread(target=lambda: os._exit(len(sys.stdin.read())), daemon=True).start()
     handler = logging.FileHandler(TOLD["log"])
     handler.setFormatter(JsonLines())
     logging.getLogger().handlers[:] = [handler]
