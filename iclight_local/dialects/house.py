@@ -8,7 +8,8 @@ from typing import Any
 from PIL import Image
 
 from iclight_local.dialects.base import MEDIA_TYPES, Answer, Asked, Call, Delivered, Fault, Link
-from iclight_local.dialects.values import MAX_PROMPT, picture
+from iclight_local.dialects.pictures import opened_picture
+from iclight_local.dialects.values import MAX_PROMPT, picture, shown
 from iclight_local.errors import InvalidRequest
 from iclight_local.fields import knob_fields
 from iclight_local.imaging.encode import encode
@@ -17,6 +18,8 @@ from iclight_local.result import RelightResult
 
 PICTURES = tuple(field.name for field in knob_fields(RelightRequest) if field.type is object)
 """Parameters that are pictures: a URL, a data URI, base64 or an uploaded part."""
+# Python counts true as one.
+_NUMBERS = {field.name: field.accepts for field in knob_fields(RelightRequest) if field.type in (int, float)}
 STATUS: dict[Fault, int] = {
     "invalid": 400,
     "unsupported": 422,
@@ -43,6 +46,8 @@ class House:
             raise InvalidRequest(f"{stray[0]} is a file, but no parameter of that name is a picture")
         values = {name: value for name, value in call.fields.items() if name not in PICTURES and not _absent(value)}
         for name, value in values.items():
+            if isinstance(value, bool) and name in _NUMBERS:
+                raise InvalidRequest(f"{name} is {shown(value)}, but must be {_NUMBERS[name]}.")
             if isinstance(value, str) and len(value) > MAX_PROMPT:
                 raise InvalidRequest(f"{name} has {len(value)} letters, but may have {MAX_PROMPT} at most")
         self._request(values, dict.fromkeys(pictures))
@@ -50,6 +55,8 @@ class House:
 
     def request(self, asked: Asked, pictures: Mapping[str, bytes]) -> RelightRequest:
         """As in :class:`~iclight_local.dialects.base.Dialect`."""
+        for name, data in pictures.items():
+            opened_picture(data, name)
         return self._request(asked.values, pictures)
 
     def deliver(self, asked: Asked, request: RelightRequest, result: RelightResult) -> list[Delivered]:

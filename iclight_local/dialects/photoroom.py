@@ -19,11 +19,11 @@ from iclight_local.dialects.base import MEDIA_TYPES, Answer, Asked, Call, Delive
 from iclight_local.dialects.photoroom_fields import HONOURED, documented
 from iclight_local.dialects.photoroom_files import encoded, over, within
 from iclight_local.dialects.photoroom_placing import placed
+from iclight_local.dialects.pictures import opened_picture
 from iclight_local.dialects.values import picture, present, shown
 from iclight_local.errors import InvalidRequest, Unsupported
 from iclight_local.imaging.exposure import subject_luminance
 from iclight_local.imaging.files import Picture, decode
-from iclight_local.imaging.opening import open_picture
 from iclight_local.plan import FRAME_MULTIPLE
 from iclight_local.request import RelightRequest
 from iclight_local.result import RelightResult
@@ -216,7 +216,7 @@ def _decoded(data: bytes, source: str) -> Picture:
     _check_bytes(data, source)
     try:
         # Before the pixels are decoded; a turn by EXIF leaves the larger side as large.
-        _check_size(open_picture(data, source).size, source)
+        _check_size(opened_picture(data, source).size, source)
         found = decode(data, offline=True)
     except InvalidRequest as error:
         sentence = str(error)

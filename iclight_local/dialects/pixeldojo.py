@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image
 
 from iclight_local.dialects.base import MEDIA_TYPES, Answer, Asked, Call, Delivered, Fault, JobView, Link, State
+from iclight_local.dialects.pictures import opened_picture
 from iclight_local.dialects.pixeldojo_fields import FIELDS, HERE, SIZES, request_schema, rounded, value_of
 from iclight_local.dialects.values import picture, present, shown
 from iclight_local.errors import InvalidRequest, Unsupported
@@ -83,6 +84,7 @@ class PixelDojo:
         for name in ("width", "height"):
             knobs[name] = min(max(rounded(values[name] / values["highres_scale"]), low), high)
         knobs["output_format"] = _FORMATS[values["output_format"]]
+        opened_picture(pictures["subject_image"], "subject_image")
         return RelightRequest(subject_image=pictures["subject_image"], **knobs)
 
     def deliver(self, asked: Asked, request: RelightRequest, result: RelightResult) -> list[Delivered]:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from iclight_local.dialects.base import Call
 from iclight_local.dialects.values import MAX_PROMPT, number, present, shown, text, whole, word
 from iclight_local.errors import InvalidRequest
+from iclight_local.imaging.addresses import parse_target
 from iclight_local.plan import FRAME_MULTIPLE
 from iclight_local.request import Knobs
 from iclight_local.sentences import MAX_SEED
@@ -97,9 +98,15 @@ def _read_text(call: Call, name: str, field: Field) -> str | None:
 
 def _read_url(call: Call, name: str, _: Field) -> str | None:
     url = text(call, name)
-    if url is not None and not _URL.fullmatch(url.strip()):
+    if url is None:
+        return None
+    if not _URL.fullmatch(url.strip()):
         raise InvalidRequest(f"{name} must be an http(s) URL, not {shown(url)}")
-    return None if url is None else url.strip()
+    try:
+        parse_target(url.strip(), "webhook", ("http", "https"))
+    except InvalidRequest as error:
+        raise InvalidRequest(f"{name}: {error}") from None
+    return url.strip()
 
 
 def _read_pixels(call: Call, name: str, field: Field) -> int | None:

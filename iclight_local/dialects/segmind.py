@@ -13,16 +13,15 @@ from typing import Any
 from PIL import Image
 
 from iclight_local.dialects.base import MEDIA_TYPES, Answer, Call, Delivered, Fault, JobView, Link, State
-from iclight_local.dialects.values import picture
+from iclight_local.dialects.pictures import opened_picture
+from iclight_local.dialects.values import picture, shown
 from iclight_local.errors import InvalidRequest
 from iclight_local.imaging.encode import encode
-from iclight_local.imaging.opening import load_picture, open_picture
+from iclight_local.imaging.opening import load_picture
 from iclight_local.result import RelightResult
 
 REMAINING_CREDITS = 999
 """Credits that are always left: nothing is charged here."""
-MAX_PIXELS = 50_000_000
-"""Pixels that a picture may have."""
 COST = 0
 """Credits that a call costs."""
 
@@ -118,7 +117,7 @@ def outcome(job: JobView, base: str) -> Answer:
 
 def unknown_request(request_id: str) -> Answer:
     """The answer about a job that is not there, or not any more."""
-    return refusal("not_found", f"Request {request_id} not found")
+    return refusal("not_found", f"Request {shown(request_id)[1:-1]} not found")
 
 
 def required_picture(call: Call, name: str) -> bytes | Link:
@@ -149,10 +148,7 @@ def opened(data: bytes, name: str) -> Image.Image:
     Raises:
         InvalidRequest: it is no picture, damaged or too large; the sentence begins with ``name``.
     """
-    image = open_picture(data, name)
-    if image.width * image.height > MAX_PIXELS:
-        found = f"{image.width} x {image.height} pixels"
-        raise InvalidRequest(f"{name} has {found}, but may have {MAX_PIXELS // 10**6} million at most")
+    image = opened_picture(data, name)
     load_picture(image, name)
     return image
 

@@ -16,8 +16,9 @@ from iclight_local.errors import InvalidRequest
 MAX_PROMPT = 2000
 """Letters that a prompt may have."""
 _URL = re.compile(r"https?://[^\s]+", re.IGNORECASE)
-_BASE64 = re.compile(r"[A-Za-z0-9+/_-]+={0,2}")
-_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?", re.ASCII | re.IGNORECASE)
+# What was read is not read again (++): a long row of digits or letters would take the square of its length, or nearly.
+_BASE64 = re.compile(r"[A-Za-z0-9+/_-]++={0,2}")
+_NUMBER = re.compile(r"[-+]?(\d++(\.\d*+)?|\.\d++)(e[-+]?\d++)?", re.ASCII | re.IGNORECASE)
 _SHOWN = 60
 
 
@@ -134,7 +135,7 @@ def picture(call: Call, name: str) -> bytes | Link | None:
 def shown(value: object) -> str:
     """A value as a sentence shows it: as JSON, short."""
     try:
-        words = json.dumps(value)
+        words = json.dumps(value[:_SHOWN] if isinstance(value, str) else value)
     except (TypeError, ValueError):
         words = json.dumps(str(value))
     return words if len(words) <= _SHOWN else words[: _SHOWN - 1] + "…"

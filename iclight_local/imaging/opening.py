@@ -7,6 +7,7 @@ import struct
 import threading
 import warnings
 import zlib
+from collections.abc import Sequence
 
 from PIL import Image, UnidentifiedImageError
 
@@ -35,17 +36,19 @@ _DAMAGE = (
 _QUIET = threading.Lock()
 
 
-def open_picture(data: bytes | Image.Image, name: str) -> Image.Image:
+def open_picture(data: bytes | Image.Image, name: str, formats: Sequence[str] | None = None) -> Image.Image:
     """Identify a picture and check its size; no pixel is decoded yet.
 
     Args:
         data: the bytes of a picture file, or a PIL image, which is checked and returned as it is.
         name: what to call it in a message.
+        formats: kinds that are tried, as Pillow names them; None: all that it knows, of which some decode while they
+            are identified.
 
     Raises:
         InvalidRequest: no picture, of a kind that is not read, or of more than ``MAX_PIXELS`` pixels.
     """
-    image = data if isinstance(data, Image.Image) else _identify(data, name)
+    image = data if isinstance(data, Image.Image) else _identify(data, name, formats)
     _check_size(image, name)
     return image
 
@@ -75,12 +78,12 @@ def load_picture(image: Image.Image, name: str) -> None:
     _check_size(image, name)
 
 
-def _identify(data: bytes, name: str) -> Image.Image:
+def _identify(data: bytes, name: str, formats: Sequence[str] | None) -> Image.Image:
     try:
         # Filters are global to the process, hence the lock; opening reads a header only.
         with _QUIET, warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            image = Image.open(io.BytesIO(data))
+            image = Image.open(io.BytesIO(data), formats=None if formats is None else list(formats))
     except Image.DecompressionBombError as error:
         raise InvalidRequest(_too_many_pixels(name, None)) from error
     except UnidentifiedImageError as error:

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from iclight_local.dialects.base import Answer, Fault
@@ -21,6 +21,12 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 
 LATE = "The job goes on, but this call waits no longer: /relight/jobs/{} tells when it is done."
 STOPPED = "The job was cancelled."
+_NO_BODY: dict[type[Exception], tuple[Fault, str]] = {
+    BodyTooLarge: ("too_large", "The body is larger than this server takes."),
+    BodyTooSlow: ("invalid", "The body did not come in time."),
+    # Nobody hears it; it is counted and logged as what it is.
+    ClientDisconnect: ("invalid", "The body broke off."),
+}
 
 
 class Json(JSONResponse):
@@ -53,10 +59,10 @@ def guarded(refusal: Refusal, endpoint: Endpoint) -> Endpoint:
             response = respond(refusal("busy", str(error)))
             response.headers["retry-after"] = str(error.wait)
             return response
-        except BodyTooLarge:
-            return _closed(respond(refusal("too_large", "The body is larger than this server takes.")))
-        except BodyTooSlow:
-            return _closed(respond(refusal("invalid", "The body did not come in time.")))
+        except (BodyTooLarge, BodyTooSlow, ClientDisconnect) as error:
+            response = respond(refusal(*_NO_BODY[type(error)]))
+            # Who sends too much is heard out, if it is not for long: on a closed connection the answer would be lost.
+            return response if isinstance(error, BodyTooLarge) else _closed(response)
         except InvalidRequest as error:
             return respond(refusal("invalid", str(error)))
         except Unsupported as error:

@@ -10,6 +10,8 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
+from starlette.responses import PlainTextResponse
+
 Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -17,6 +19,8 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _MOST_CALLERS = 10_000
+_LENGTHS = {b"content-length", b"transfer-encoding"}
+_TWO_LENGTHS = "The call has both Content-Length and Transfer-Encoding: one of them is needed."
 
 
 class BodyTooLarge(Exception):
@@ -37,6 +41,10 @@ class LimitedBodies:
         """Pass a call on, its body counted and timed."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
+            return
+        if {name for name, _ in scope["headers"]} >= _LENGTHS:
+            # A proxy may have read the one and this server the other, and what one took for a body is a call.
+            await PlainTextResponse(_TWO_LENGTHS, 400, {"connection": "close"})(scope, receive, send)
             return
         told = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
         deadline = time.monotonic() + self._seconds

@@ -20,6 +20,7 @@ from iclight_local.server.app import make_app
 from iclight_local.server.keys import KeyFile, key_file
 from iclight_local.server.limits import App, RateLimit
 from iclight_local.server.service import Limits, Service
+from iclight_local.server.wire import wire
 from iclight_local.settings import ServeSettings, Settings
 
 _log = logging.getLogger(__name__)
@@ -117,7 +118,7 @@ def _listen(app: App, listener: socket.socket, options: ServeSettings, told: Cal
         access_log=False,
         server_header=False,
         h11_max_incomplete_event_size=_HEADER_BYTES,
-        http="h11",
+        http=wire(options.body_seconds),
         ws="none",
         timeout_keep_alive=30,
         timeout_graceful_shutdown=max(1, round(options.stop_seconds)),

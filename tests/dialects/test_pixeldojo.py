@@ -28,6 +28,9 @@ from iclight_local.request import RelightRequest
 from iclight_local.result import RelightResult
 
 URL = "https://example.com/photo.jpg"
+_buffer = io.BytesIO()
+Image.new("RGB", (8, 8)).save(_buffer, "png")
+PICTURE = _buffer.getvalue()
 SAMPLE = {"prompt": "A beautiful mountain landscape at golden hour, photorealistic", "aspect_ratio": "1:1"}
 GOOD: list[tuple[str, Any, Any]] = [
     *[("prompt", words, words) for words in ("", "golden hour", "Морской закат")],
@@ -78,7 +81,7 @@ def read(**fields: Any) -> Asked:
 
 
 def requested(**fields: Any) -> RelightRequest:
-    return DIALECT.request(read(**fields), {"subject_image": b"bytes"})
+    return DIALECT.request(read(**fields), {"subject_image": PICTURE})
 
 
 def job(**values: Any) -> JobView:
@@ -110,7 +113,7 @@ def test_the_documented_defaults() -> None:
     expected = {
         **{"prompt": "", "appended_prompt": "best quality", "light_source": "none", "steps": 25, "cfg": 2},
         **{"highres_scale": 1.5, "highres_denoise": 0.5, "lowres_denoise": 0.9, "number_of_images": 1},
-        **{"output_format": "png", "output_quality": 100, "fit": "crop", "keep": None, "subject_image": b"bytes"},
+        **{"output_format": "png", "output_quality": 100, "fit": "crop", "keep": None, "subject_image": PICTURE},
         "negative_prompt": RelightRequest.model_fields["negative_prompt"].default,
     }
     assert {name: getattr(request, name) for name in expected} == expected
@@ -200,7 +203,7 @@ def test_pictures_come_in_the_asked_format_and_exactly_the_asked_size(
     spoken: str, kind: str, media_type: str, made: tuple[int, int]
 ) -> None:
     asked = read(output_format=spoken, width="512", height="384", number_of_images=2, seed=3)
-    request = DIALECT.request(asked, {"subject_image": b"bytes"})
+    request = DIALECT.request(asked, {"subject_image": PICTURE})
     images = [Image.new("RGB", made, colour) for colour in ((200, 30, 40), (10, 90, 210))]
     result = RelightResult(images, 3, {"secret": "prompt"}, "fake", exif=b"Exif\0\0")
     delivered = DIALECT.deliver(asked, request, result)

@@ -122,7 +122,7 @@ def test_segmind_reads_no_more_than_its_pixels(live: Live) -> None:
     reply = live.form("/v1/ic-light", {"subject_image": buffer.getvalue(), "prompt": "cat"})
     assert (reply.status, reply.json["error"]) == (
         400,
-        "subject_image has 10001 x 5000 pixels, but may have 50 million at most",
+        "subject_image has 10001 x 5000 pixels: at most 50 million are taken; scale it down first.",
     )
 
 
