@@ -17,7 +17,7 @@ from benchmarks.serving.marks import read
 BOUNDARY = "between-the-parts-of-a-form"
 POLL_S = 0.2
 """Seconds from one question about a job to the next."""
-TIMEOUT_S = 120
+TIMEOUT_S = 600
 ENDED = ("done", "failed", "cancelled", "completed", "COMPLETED", "FAILED")
 """How the APIs call jobs that have ended."""
 

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+import io
 import tempfile
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median, quantiles
-from typing import Any
+from typing import Any, NamedTuple
 
-from benchmarks.serving.calls import HOUSE, SEGMIND, Client, Way, fault
+import skimage.data
+from PIL import Image
+
+from benchmarks.serving.calls import HOUSE, SEGMIND, Client, Outgoing, Way, fault, form
 from benchmarks.serving.engine import Echo, Run
 from benchmarks.serving.marks import draw
 from benchmarks.serving.process import serving
+from iclight_local.assemble import open_engine
 from iclight_local.dialects import find_dialect
 from iclight_local.dialects.base import Call
 from iclight_local.engines.base import Engine
 
 DIALECTS = {"house": HOUSE, "segmind_ic_light": SEGMIND}
-"""Ways that answer with the picture itself, by the name of their dialect; both write PNG."""
+"""Ways that answer with the picture itself, a form and JSON, by the name of their dialect; both write PNG."""
+REAL = {"width": "256", "height": "320", "steps": "8", "highres_scale": "1", "prompt": "warm light", "light": "left"}
+"""What the miniature is asked for."""
 
 
 @dataclass(frozen=True)
@@ -32,12 +39,39 @@ class Beside:
         clients: callers at once, of as many calls again.
         seconds: that a relight takes.
         size: width and height of a picture in pixels, multiples of 8.
+        relights: pairs with the embedded miniature in place of an engine of a known duration.
     """
 
     calls: int = 60
     clients: int = 8
     seconds: float = 0.05
     size: tuple[int, int] = (512, 640)
+    relights: int = 5
+
+
+class Alone(NamedTuple):
+    """A relight without a server: seconds of the engine, of writing its picture, and of the processor for both."""
+
+    engine: float
+    encoding: float
+    cpu: float
+
+    @property
+    def whole(self) -> float:
+        """Seconds of both."""
+        return self.engine + self.encoding
+
+
+class Through(NamedTuple):
+    """A call: when it was sent and when its picture was here, by ``time.monotonic()``."""
+
+    sent: float
+    here: float
+
+    @property
+    def whole(self) -> float:
+        """Seconds of the call."""
+        return self.here - self.sent
 
 
 def measure(beside: Beside) -> dict[str, Any]:
@@ -45,22 +79,48 @@ def measure(beside: Beside) -> dict[str, Any]:
 
     Returns:
         By dialect ``alone`` and ``busy``, times in ms: of all pairs ``server_ms`` and ``engine_ms`` (the engine and
-        the writing of its picture in this process), their difference as ``overhead_ms`` with median and p95, and where
-        the time of a call goes.
+        the writing of its picture in this process), their difference as ``overhead_ms`` with median and p95; processor
+        time of a call on both sides; and where the time of a call goes.
     """
     found = {}
     for name, way in DIALECTS.items():
         with tempfile.TemporaryDirectory() as folder, serving(Path(folder), {"rate": 0}, beside.seconds) as server:
-            calls, here = _pairs(server.port, way, name, beside)
+            _pairs(server.port, way, name, beside, range(-3, 0))
+            before = server.cpu_seconds()
+            calls, here = _pairs(server.port, way, name, beside, range(beside.calls))
+            cpu = (server.cpu_seconds() - before) / len(calls)
             busy = _busy(server.port, way, beside)
             server.stop()
             runs = {run.seed: run for run in server.runs()}
         found[name] = {
-            "alone": {**compared([end - sent for sent, end in calls.values()], [sum(each) for each in here])},
+            "alone": compared([call.whole for call in calls.values()], [each.whole for each in here]),
+            "cpu_ms": {"server": _ms(cpu), "engine": _ms(sum(each.cpu for each in here) / len(here))},
             "parts_ms": _parts(calls, runs, here),
-            "busy": {**busy, "added_ms": _ms(busy["call_ms"] / 1000 - median(sum(each) for each in here))},
+            "busy": {**busy, "added_ms": round(busy["call_ms"] - _ms(median(each.whole for each in here)), 2)},
         }
     return found
+
+
+def measure_miniature(relights: int) -> dict[str, Any]:
+    """Whole relights with the embedded miniature, :data:`REAL`, through the server and in this process, in turns."""
+    buffer = io.BytesIO()
+    Image.fromarray(skimage.data.astronaut()).save(buffer, "png")
+    picture, calls, here = buffer.getvalue(), [], []
+    with tempfile.TemporaryDirectory() as folder, serving(Path(folder), {"weights": "mini"}, None) as server:
+        client, engine = Client(server.port), open_engine(weights="mini", home=Path(folder) / "other")
+        for index in range(-1, relights):
+            fields = {**REAL, "seed": str(index + 1)}
+            call, reply = _timed(client, form("/relight", {**fields, "subject_image": picture}))
+            if reply.status != 200:
+                raise RuntimeError(f"The miniature answered {reply.status}: {reply.data[:200]!r}")
+            alone = in_process(engine, "house", fields, picture)
+            # The first pair loads and warms up.
+            if index >= 0:
+                calls.append(call.whole)
+                here.append(alone.whole)
+        client.close()
+        engine.close()
+    return {"asked": REAL, **compared(calls, here)}
 
 
 def compared(through: Sequence[float], alone: Sequence[float]) -> dict[str, Any]:
@@ -74,65 +134,42 @@ def compared(through: Sequence[float], alone: Sequence[float]) -> dict[str, Any]
         "overhead_ms": {
             "values": added,
             "median": round(median(added), 2),
-            "p95": round(quantiles(added, n=20)[-1], 2),
+            "p95": round(quantiles(added, n=20, method="inclusive")[-1], 2),
         },
     }
 
 
-def in_process(
-    engine: Engine, dialect_name: str, fields: Iterable[tuple[str, str]], picture: bytes
-) -> tuple[float, float]:
-    """Seconds of a relight without a server: of the engine, and of writing its picture."""
-    dialect = find_dialect(dialect_name)
-    began = time.perf_counter()
-    asked = dialect.read(Call(dict(fields), {"subject_image": picture}))
+def in_process(engine: Engine, name: str, fields: Mapping[str, str], picture: bytes) -> Alone:
+    """Relight without a server, as the dialect ``name`` asks."""
+    dialect, began, worked = find_dialect(name), time.perf_counter(), time.process_time()
+    asked = dialect.read(Call(fields, {"subject_image": picture}))
     request = dialect.request(asked, {"subject_image": picture})
     result = engine.relight(request)
     relit = time.perf_counter()
     dialect.deliver(asked, request, result)
-    return relit - began, time.perf_counter() - relit
+    return Alone(relit - began, time.perf_counter() - relit, time.process_time() - worked)
 
 
-def checked(client: Client, way: Way, number: int, picture: bytes) -> tuple[float, float]:
-    """Make a call: when it was sent and when its picture was here, by ``time.monotonic()``.
-
-    Raises:
-        RuntimeError: the answer is not the right one.
-    """
-    outgoing = way.outgoing(number, picture)
-    sent = time.monotonic()
-    reply = client.send(outgoing)
-    end = time.monotonic()
-    if wrong := fault(way, number, reply, reply.headers.get("x-seed-value")):
-        raise RuntimeError(wrong)
-    return sent, end
-
-
-_Calls = dict[int, tuple[float, float]]
-
-
-def _pairs(port: int, way: Way, dialect: str, beside: Beside) -> tuple[_Calls, list[tuple[float, float]]]:
-    client, engine = Client(port), Echo(beside.seconds)
-    calls: _Calls = {}
-    here: list[tuple[float, float]] = []
-    for number in range(beside.calls + 1):
+def _pairs(port: int, way: Way, dialect: str, beside: Beside, indices: range) -> tuple[dict[int, Through], list[Alone]]:
+    client, engine, calls, here = Client(port), Echo(beside.seconds), {}, []
+    for index in indices:
+        number = 1000 + index
         picture = draw(number, beside.size)
-        calls[number] = checked(client, way, number, picture)
-        fields = [("seed", str(number)), ("prompt", "a cup"), ("output_format", "png")]
+        calls[number] = _checked(client, way, number, picture)
+        fields = {"seed": str(number), "prompt": "a cup", "output_format": "png"}
         here.append(in_process(engine, dialect, fields, picture))
     client.close()
-    # The first pair warms both up.
-    del calls[0]
-    return calls, here[1:]
+    return calls, here
 
 
 def _busy(port: int, way: Way, beside: Beside) -> dict[str, Any]:
+    """Seconds from one picture to the next where the server always has the next call already."""
     numbers = range(10_000, 10_000 + beside.calls)
     pictures = {number: draw(number, beside.size) for number in numbers}
 
     def one(number: int) -> None:
         client = Client(port)
-        checked(client, way, number, pictures[number])
+        _checked(client, way, number, pictures[number])
         client.close()
 
     began = time.monotonic()
@@ -141,14 +178,27 @@ def _busy(port: int, way: Way, beside: Beside) -> dict[str, Any]:
     return {"clients": beside.clients, "calls": len(numbers), "call_ms": _ms((time.monotonic() - began) / len(numbers))}
 
 
-def _parts(calls: _Calls, runs: dict[int, Run], here: Sequence[tuple[float, float]]) -> dict[str, float]:
+def _checked(client: Client, way: Way, number: int, picture: bytes) -> Through:
+    """Make a call; RuntimeError where the answer is not the right one."""
+    call, reply = _timed(client, way.outgoing(number, picture))
+    if wrong := fault(way, number, reply, reply.headers.get("x-seed-value")):
+        raise RuntimeError(wrong)
+    return call
+
+
+def _timed(client: Client, outgoing: Outgoing) -> tuple[Through, Any]:
+    sent = time.monotonic()
+    reply = client.send(outgoing)
+    return Through(sent, time.monotonic()), reply
+
+
+def _parts(calls: Mapping[int, Through], runs: Mapping[int, Run], here: Sequence[Alone]) -> dict[str, float]:
     """Where the time of a call goes, in the median."""
-    encoding = median(each for _, each in here)
     return {
-        "before_engine": _ms(median(runs[number].began - sent for number, (sent, _) in calls.items())),
+        "before_engine": _ms(median(runs[number].began - call.sent for number, call in calls.items())),
         "engine": _ms(median(runs[number].ended - runs[number].began for number in calls)),
-        "after_engine": _ms(median(end - runs[number].ended for number, (_, end) in calls.items())),
-        "of_these_encoding": _ms(encoding),
+        "after_engine": _ms(median(call.here - runs[number].ended for number, call in calls.items())),
+        "of_these_encoding": _ms(median(each.encoding for each in here)),
     }
 
 

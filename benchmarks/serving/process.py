@@ -33,13 +33,15 @@ _READY = re.compile(r"Serving at http://127\.0\.0\.1:(\d+);")
 class Server:
     """A server's process."""
 
-    def __init__(self, home: Path, options: Mapping[str, Any], *, seconds: float = 0.0, sweep: float = 60.0) -> None:
+    def __init__(
+        self, home: Path, options: Mapping[str, Any], *, seconds: float | None = 0.0, sweep: float = 60.0
+    ) -> None:
         """Start it, without waiting for it.
 
         Args:
             home: its ``--home``; what it says is appended to ``log`` there, when the engine ran is in ``runs``.
             options: of ``iclight serve``, by their names in the settings; True stands for an option without a value.
-            seconds: that a relight takes.
+            seconds: that a relight takes; None: the real engine does it.
             sweep: seconds from one removal of old jobs to the next.
         """
         home.mkdir(parents=True, exist_ok=True)
@@ -79,6 +81,11 @@ class Server:
         """Its resident memory in MiB."""
         return round(psutil.Process(self.process.pid).memory_info().rss / MIB, 1)
 
+    def cpu_seconds(self) -> float:
+        """Seconds of the processor that it has taken."""
+        times = psutil.Process(self.process.pid).cpu_times()
+        return float(times.user + times.system)
+
     def kill(self) -> None:
         """``kill -9``."""
         self.process.kill()
@@ -105,7 +112,7 @@ class Server:
 
 
 @contextmanager
-def serving(home: Path, options: Mapping[str, Any], seconds: float) -> Iterator[Server]:
+def serving(home: Path, options: Mapping[str, Any], seconds: float | None) -> Iterator[Server]:
     """A server that takes calls at a free port, and is stopped in the end."""
     server = Server(home, {"port": 0, **options}, seconds=seconds)
     try:
@@ -122,8 +129,9 @@ def main() -> int:
     from iclight_local.cli import main as iclight
     from iclight_local.jobs import runner
 
-    seconds, runs = float(sys.argv[1]), Path(sys.argv[2])
-    assemble.engine_from = lambda settings: Echo(seconds, runs)
+    seconds, runs = sys.argv[1], Path(sys.argv[2])
+    if seconds != str(None):
+        assemble.engine_from = lambda settings: Echo(float(seconds), runs)
     runner._SWEEP_S = float(os.environ[_SWEEP])
     return iclight(sys.argv[3:])
 
