@@ -19,7 +19,7 @@ from iclight_local.server.app import make_app
 from iclight_local.server.keys import KeyFile, key_file
 from iclight_local.server.limits import App, RateLimit
 from iclight_local.server.service import Limits, Service
-from iclight_local.server.stopping import Stoppable
+from iclight_local.server.stopping import Stoppable, leaving_on_sigterm
 from iclight_local.settings import ServeSettings, Settings
 
 _log = logging.getLogger(__name__)
@@ -85,6 +85,7 @@ def serve(
         # Results are kept as long as asked; a job that waits is not forgotten the sooner for it.
         store = JobStore(folder, Lifetimes(ended=options.keep_hours * 3600))
         ends.callback(store.close)
+        ends.enter_context(leaving_on_sigterm())
         engine = open_engine()
         ends.callback(engine.close)
         guard = Guard(allow_private=options.allow_private_urls, offline=settings.offline)

@@ -21,6 +21,23 @@ LAST_WORDS_S = 2.0
 _log = logging.getLogger(__name__)
 
 
+@contextmanager
+def leaving_on_sigterm() -> Iterator[None]:
+    """Have SIGTERM end the process in order, with the status 0, while nothing waits for it yet.
+
+    The first process of a container would not hear it otherwise.
+    """
+    before = signal.signal(signal.SIGTERM, _leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _leave(sig: int, frame: FrameType | None) -> None:
+    raise SystemExit(0)
+
+
 class Stoppable(uvicorn.Server):
     """uvicorn, with one grace for the calls and the running job together.
 

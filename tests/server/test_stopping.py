@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
 import threading
 import time
@@ -15,6 +17,7 @@ from benchmarks.serving.calls import HOUSE, HOUSE_JOB, Client, Reply, fault, fet
 from benchmarks.serving.marks import draw
 from benchmarks.serving.process import Server, serving
 from iclight_local.jobs.store import JobStore
+from iclight_local.server.stopping import leaving_on_sigterm
 
 SIZE = (64, 64)
 
@@ -90,3 +93,10 @@ def test_neither_a_slow_upload_nor_an_idle_caller_holds_it_up(tmp_path: Path) ->
             assert server.stop() == 0
             assert time.monotonic() - began < 8
     assert states(tmp_path) == []
+
+
+def test_told_to_stop_before_it_serves() -> None:
+    with pytest.raises(SystemExit) as ended, leaving_on_sigterm():
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(5)
+    assert ended.value.code == 0
