@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
 
 from iclight_local.errors import ICLightError
 from iclight_local.jobs.base import Job
@@ -36,7 +35,7 @@ class _Call:
     @property
     def host(self) -> str:
         """Where it goes."""
-        return urlsplit(self.url).netloc.lower()
+        return self.url.lower().partition("://")[2].partition("/")[0]
 
 
 class Webhooks:
