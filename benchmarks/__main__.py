@@ -229,7 +229,8 @@ def _transfer(options: argparse.Namespace) -> int:
 
 def _serving(options: argparse.Namespace) -> int:
     from benchmarks.serving.overhead import Beside
-    from benchmarks.serving.report import Load, load_table, measure_load
+    from benchmarks.serving.report import Load, measure_load
+    from benchmarks.serving.tables import load_table
     from benchmarks.serving.waves import Wave
 
     given = vars(options)
@@ -244,7 +245,8 @@ def _serving(options: argparse.Namespace) -> int:
 
 def _crashes(options: argparse.Namespace) -> int:
     from benchmarks.serving.crashes import Crashes
-    from benchmarks.serving.report import kills_table, measure_kills
+    from benchmarks.serving.report import measure_kills
+    from benchmarks.serving.tables import kills_table
 
     result = measure_kills(
         Crashes(**{name: value for name, value in vars(options).items() if name in Crashes.__dataclass_fields__})

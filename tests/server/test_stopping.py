@@ -57,8 +57,8 @@ def test_a_call_gets_its_picture_and_waiting_jobs_stay(tmp_path: Path) -> None:
             later = {number: submitted(server, number) for number in (2, 3, 4)}
             assert server.stop() == 0
         assert fault(HOUSE, 1, answers[0], answers[0].headers["x-seed-value"]) is None
-        # A second job may have begun while the first answer went out, and ended in its grace.
-        assert set(states(tmp_path)) == {("queued", 0)}
+        # Those behind may have begun while the first answer went out, and ended in its grace; none is cut off.
+        assert set(states(tmp_path)) <= {("queued", 0)}
     with serving(tmp_path, {}, 0.0) as server:
         client = Client(server.port)
         assert [fetched(client, HOUSE_JOB, number, url) for number, url in later.items()] == [None] * 3
