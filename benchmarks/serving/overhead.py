@@ -107,10 +107,13 @@ def measure_miniature(relights: int) -> dict[str, Any]:
     Image.fromarray(skimage.data.astronaut()).save(buffer, "png")
     picture, calls, here = buffer.getvalue(), [], []
     with tempfile.TemporaryDirectory() as folder, serving(Path(folder), {"weights": "mini"}, None) as server:
-        client, engine = Client(server.port), open_engine(weights="mini", home=Path(folder) / "other")
+        engine = open_engine(weights="mini", home=Path(folder) / "other")
         for index in range(-1, relights):
             fields = {**REAL, "seed": str(index + 1)}
+            # On a new connection: while the other side works, an idle one may be closed.
+            client = Client(server.port)
             call, reply = _timed(client, form("/relight", {**fields, "subject_image": picture}))
+            client.close()
             if reply.status != 200:
                 raise RuntimeError(f"The miniature answered {reply.status}: {reply.data[:200]!r}")
             alone = in_process(engine, "house", fields, picture)
@@ -118,7 +121,6 @@ def measure_miniature(relights: int) -> dict[str, Any]:
             if index >= 0:
                 calls.append(call.whole)
                 here.append(alone.whole)
-        client.close()
         engine.close()
     return {"asked": REAL, **compared(calls, here)}
 
