@@ -8,7 +8,7 @@ from benchmarks.serving.crashes import Crashes, measure
 
 
 def test_nothing_accepted_is_lost(tmp_path: Path) -> None:
-    found = measure(Crashes(kills=4, callers=6, longest=0.6, old=12, seed=5), tmp_path)
+    found = measure(Crashes(kills=4, callers=3, longest=0.5, old=8, seed=5), tmp_path)
     assert found["accepted"] > 4
     assert found["lost"] == []
     assert found["changed"] == 0
