@@ -28,7 +28,7 @@ class Wave:
         clients: callers at once, each with a connection of its own.
         calls: of all of them together, spread evenly over ``ways``.
         first: number of the first call; each has its own.
-        size: width and height of a picture in pixels, multiples of 8.
+        size: width and height of a picture in pixels, multiples of 8 and alike: PixelDojo is asked for a square.
         ways: of having a picture relit.
     """
 
