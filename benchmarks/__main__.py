@@ -63,6 +63,17 @@ def build_parser() -> argparse.ArgumentParser:
     _add_transfer_options(carry)
     carry.set_defaults(run=_transfer)
 
+    serving = commands.add_parser("serving", help="the server: many callers at once, and what it adds to the engine")
+    _add_serving_options(serving)
+    serving.set_defaults(run=_serving)
+
+    crashes = commands.add_parser("crashes", help="kill the server at random moments, and look at what is lost")
+    crashes.add_argument("--out", type=Path, required=True, help="JSON file to write")
+    crashes.add_argument("--kills", type=int, default=argparse.SUPPRESS, help="usually 50")
+    crashes.add_argument("--callers", type=int, default=argparse.SUPPRESS, help="usually 8")
+    crashes.add_argument("--seed", type=int, default=argparse.SUPPRESS, help="of the moments")
+    crashes.set_defaults(run=_crashes)
+
     side = commands.add_parser("side", help="what `pipeline` starts: one side, once, in this process")
     side.add_argument("side", choices=SIDES)
     side.add_argument("experiment", type=json.loads)
@@ -125,6 +136,17 @@ def _add_transfer_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--small", type=int, default=unset, help="side in pixels of the relit pictures, usually 512")
     parser.add_argument("--megapixels", type=_numbers, default=unset, help="sizes, separated by commas")
     parser.add_argument("--runs", type=int, default=unset, help="of each size, usually 3")
+
+
+def _add_serving_options(parser: argparse.ArgumentParser) -> None:
+    # No defaults from Load, as with the transfer's.
+    parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
+    unset = argparse.SUPPRESS
+    parser.add_argument("--waves", type=int, default=unset, help="usually 5")
+    parser.add_argument("--clients", type=int, default=unset, help="callers of a wave, usually 64")
+    parser.add_argument("--calls", type=int, default=unset, help="calls of a wave, usually 512")
+    parser.add_argument("--pairs", type=int, default=unset, help="calls through the server and without, usually 60")
+    parser.add_argument("--relights", type=int, default=unset, help="pairs with the miniature, usually 5; 0: none")
 
 
 def _numbers(text: str) -> tuple[float, ...]:
@@ -203,6 +225,41 @@ def _transfer(options: argparse.Namespace) -> int:
     print(table(result))
     print(f"All values: {options.out}")
     return 0
+
+
+def _serving(options: argparse.Namespace) -> int:
+    from benchmarks.serving.overhead import Beside
+    from benchmarks.serving.report import Load, measure_load
+    from benchmarks.serving.tables import load_table
+    from benchmarks.serving.waves import Wave
+
+    given = vars(options)
+    wave = Wave(**{name: given[name] for name in ("clients", "calls") if name in given})
+    names = {"pairs": "calls", "relights": "relights"}
+    beside = Beside(**{name: given[option] for option, name in names.items() if option in given})
+    waves = {"waves": given["waves"]} if "waves" in given else {}
+    result = measure_load(Load(**waves, wave=wave, beside=beside))
+    _write(options.out, result, load_table(result))
+    return 0
+
+
+def _crashes(options: argparse.Namespace) -> int:
+    from benchmarks.serving.crashes import Crashes
+    from benchmarks.serving.report import measure_kills
+    from benchmarks.serving.tables import kills_table
+
+    result = measure_kills(
+        Crashes(**{name: value for name, value in vars(options).items() if name in Crashes.__dataclass_fields__})
+    )
+    _write(options.out, result, kills_table(result))
+    return 0
+
+
+def _write(path: Path, result: dict[str, Any], table: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(result, indent=1) + "\n")
+    print(table)
+    print(f"All values: {path}")
 
 
 def _loading(options: argparse.Namespace) -> int:

@@ -16,6 +16,9 @@ from typing import Any
 
 from pydantic import BaseModel
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from benchmarks.serving.tables import kills_table, load_table
 from iclight_local.cli import COMMANDS, command_summary
 from iclight_local.errors import ICLightError
 from iclight_local.fields import knob_fields, markdown_table
@@ -28,6 +31,8 @@ from iclight_local.settings import PREFIX, SERVE_TABLE, ServeSettings, Settings
 ROOT = Path(__file__).parent.parent
 MEASURED = ROOT / "weights" / "mini" / "measured.json"
 """What ``python -m benchmarks mini`` measured of the embedded model."""
+SERVED, KILLED = (ROOT / "benchmarks" / "measured" / f"{name}.json" for name in ("serving", "crashes"))
+"""What ``python -m benchmarks serving`` and ``crashes`` measured."""
 
 
 Tables = dict[str, Callable[[], str]]
@@ -120,6 +125,10 @@ README_TABLES: Tables = {
 PAGES: dict[Path, Tables] = {
     ROOT / "README.md": README_TABLES,
     ROOT / "weights" / "mini" / "README.md": {"measured": measured},
+    ROOT / "benchmarks" / "README.md": {
+        "serving": lambda: load_table(json.loads(SERVED.read_text())),
+        "crashes": lambda: kills_table(json.loads(KILLED.read_text())),
+    },
 }
 """Every page with generated tables."""
 

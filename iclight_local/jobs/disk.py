@@ -8,7 +8,7 @@ from pathlib import Path
 
 from iclight_local.errors import EngineError
 
-SCHEMA = 1
+SCHEMA = 2
 _TABLE = """
 CREATE TABLE IF NOT EXISTS jobs (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -26,9 +26,15 @@ CREATE TABLE IF NOT EXISTS jobs (
     outputs TEXT NOT NULL DEFAULT '[]',
     seeds TEXT NOT NULL DEFAULT '[]',
     error TEXT,
-    at_fault INTEGER NOT NULL DEFAULT 0
+    at_fault INTEGER NOT NULL DEFAULT 0,
+    told INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX IF NOT EXISTS jobs_by_state ON jobs (state, number);
+"""
+# Version 1 called webhooks as soon as a job had ended, and kept nothing of it.
+_FROM_1 = """
+ALTER TABLE jobs ADD COLUMN told INTEGER NOT NULL DEFAULT 0;
+UPDATE jobs SET told = 1 WHERE ended IS NOT NULL;
 """
 
 
@@ -62,12 +68,13 @@ def opened(path: Path) -> sqlite3.Connection:
             f"{path} is no database of jobs, or is damaged: move it away, or use another --jobs folder."
         ) from None
     version = base.execute("PRAGMA user_version").fetchone()[0]
-    if version not in (0, SCHEMA):
+    if version not in (0, 1, SCHEMA):
         base.close()
         raise EngineError(
             f"The jobs in {path.parent} are of version {version}, and {SCHEMA} is needed: use another --jobs folder."
         )
-    base.executescript(_TABLE + f"PRAGMA user_version = {SCHEMA};")
+    change = _FROM_1 if version == 1 else _TABLE
+    base.executescript(f"BEGIN; {change} PRAGMA user_version = {SCHEMA}; COMMIT;")
     return base
 
 

@@ -166,6 +166,19 @@ class JobStore:
             )
             return changed.rowcount == 1
 
+    def untold(self, dialect: str) -> list[Job]:
+        """Jobs of a dialect that ended, and of which :meth:`told` was not called, in the order of their coming."""
+        with self._lock:
+            rows = self._base.execute(
+                "SELECT * FROM jobs WHERE dialect = ? AND told = 0 AND ended IS NOT NULL ORDER BY number", (dialect,)
+            ).fetchall()
+        return [_job(row) for row in rows]
+
+    def told(self, job_id: str) -> None:
+        """Keep that whoever wanted to know of a job's end was told, or could not be."""
+        with self._change() as base:
+            base.execute("UPDATE jobs SET told = 1 WHERE id = ?", (job_id,))
+
     def recover(self) -> int:
         """Queue what ran when the last process ended, and remove what no job knows.
 

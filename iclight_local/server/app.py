@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -14,10 +17,11 @@ from iclight_local.server.answers import Refusal, respond
 from iclight_local.server.house import HouseRoutes
 from iclight_local.server.limits import App, LimitedBodies, Receive, Scope, Send
 from iclight_local.server.photoroom import PhotoroomRoutes
-from iclight_local.server.pixeldojo import PixelDojoRoutes, Post
+from iclight_local.server.pixeldojo import PixelDojoRoutes
 from iclight_local.server.segmind import SegmindRoutes
 from iclight_local.server.service import Service
 from iclight_local.server.watching import Watched
+from iclight_local.server.webhooks import Post
 
 _SEGMIND = (
     *("/v1/", "/v2/", "/workflows/", "/finetune/", "/webhook/", "/upload-asset", "/api/auth/"),
@@ -45,6 +49,11 @@ def make_app(service: Service, post: Post) -> App:
     async def metrics(_: Request) -> Response:
         return Response(service.metrics.page(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        yield
+        service.close()
+
     routes = [
         Route("/healthz", health, methods=["GET"]),
         Route("/readyz", ready, methods=["GET"]),
@@ -55,7 +64,8 @@ def make_app(service: Service, post: Post) -> App:
         *SegmindRoutes(service).routes(),
         *PixelDojoRoutes(service, post).routes(),
     ]
-    app = Starlette(routes=routes, exception_handlers={404: _missing, 405: _wrong_method, Exception: _failed})
+    handlers = {404: _missing, 405: _wrong_method, Exception: _failed}
+    app = Starlette(routes=routes, exception_handlers=handlers, lifespan=lifespan)
     limits = service.limits
     return Watched(LimitedBodies(_unslashed(app), limits.body, limits.seconds), service.metrics)
 

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import json
-import logging
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from time import sleep
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -16,30 +12,27 @@ from starlette.routing import Route
 from iclight_local.dialects import pixeldojo
 from iclight_local.dialects.pixeldojo import API_ID, DIALECT
 from iclight_local.dialects.pixeldojo_openapi import openapi
-from iclight_local.errors import ICLightError
 from iclight_local.jobs.base import Job
 from iclight_local.server.answers import Json, guarded, respond
 from iclight_local.server.reading import read_call
 from iclight_local.server.service import Service
+from iclight_local.server.webhooks import Post, Webhooks
 
-Post = Callable[[str, bytes], int]
 NEWEST = 100
 """Jobs that a list shows."""
-TRIES, PAUSE_S = 3, 2.0
-"""How often a webhook is called that does not answer well, and how long is waited in between, doubled each time."""
 _NO_JOB = "There is no such job, or no longer"
 _BASE = "base"
-_log = logging.getLogger(__name__)
 
 
 class PixelDojoRoutes:
     """The platform's calls; a job's ``webhook_url`` is called once it has ended."""
 
     def __init__(self, service: Service, post: Post) -> None:
-        """``post`` sends JSON to a URL under the same rules as pictures are fetched, and gives the status."""
-        self._service, self._post = service, post
-        self._callers = ThreadPoolExecutor(2, thread_name_prefix="webhook")
-        service.runner.listen(self._ended)
+        """``post`` calls webhooks."""
+        self._service = service
+        webhooks = Webhooks(service.store, post, DIALECT.name, self._told)
+        service.runner.listen(webhooks.ended)
+        service.closing(webhooks.stop)
 
     def routes(self) -> list[Route]:
         """All routes."""
@@ -98,17 +91,7 @@ class PixelDojoRoutes:
         kind, _, key = request.headers.get("authorization", "").partition(" ")
         return self._service.owner(request, key.strip() if kind.lower() == "bearer" else None)
 
-    def _ended(self, job: Job) -> None:
-        if job.dialect == DIALECT.name and job.asked.values.get("webhook_url"):
-            self._callers.submit(self._call, job)
-
-    def _call(self, job: Job) -> None:
+    def _told(self, job: Job) -> bytes:
+        """What a webhook is sent."""
         view = self._service.view_from(job.asked.values[_BASE], job)
-        body = json.dumps(pixeldojo.job_body(job.asked, view)).encode()
-        for attempt in range(TRIES):
-            try:
-                if 200 <= self._post(job.asked.values["webhook_url"], body) < 300:
-                    return
-            except ICLightError as error:
-                _log.info("webhook", extra={"told": {"job": job.id, "failed": str(error)}})
-            sleep(PAUSE_S * 2**attempt)
+        return json.dumps(pixeldojo.job_body(job.asked, view)).encode()

@@ -72,12 +72,30 @@ class Service:
         self.store, self.runner, self.limits, self.metrics = store, runner, limits, Metrics(runner.load)
         self._keys, self._rate, self._public_url = keys, rate, public_url.rstrip("/")
         self._waiters: dict[str, list[Callable[[], None]]] = {}
+        self._closers: list[Callable[[], None]] = []
+        self._letting_go = False
         runner.listen(self._ended)
 
     @property
     def keyed(self) -> bool:
         """Whether callers need a key."""
         return self._keys is not None
+
+    def closing(self, closer: Callable[[], None]) -> None:
+        """Have something called by :meth:`close`."""
+        self._closers.append(closer)
+
+    def close(self) -> None:
+        """End what goes on beside calls and jobs; more than once does no harm."""
+        for closer in self._closers:
+            closer()
+
+    def let_go(self) -> None:
+        """Let no call wait any longer for its job, which goes on; called in the thread of the event loop."""
+        self._letting_go = True
+        for waiters in tuple(self._waiters.values()):
+            for waiter in tuple(waiters):
+                waiter()
 
     def owner(self, request: Request, key: str | None) -> str:
         """Who calls, by the key that a dialect found in a request.
@@ -114,24 +132,24 @@ class Service:
 
     async def wait(self, request: Request, job: Job) -> Job:
         """Wait until a job ended, or for as long as calls wait; cancel it where the caller goes away."""
-        loop, ended = asyncio.get_running_loop(), asyncio.Event()
+        loop, woken = asyncio.get_running_loop(), asyncio.Event()
 
         def waiter() -> None:
-            loop.call_soon_threadsafe(ended.set)
+            loop.call_soon_threadsafe(woken.set)
 
         self._waiters.setdefault(job.id, []).append(waiter)
         try:
             deadline = loop.time() + self.limits.waiting
-            while loop.time() < deadline:
-                found = self.store.get(job.id)
-                if found is None or found.final:
+            while True:
+                # Not in this thread: while a job's state is brought to the disk, no other call would be answered.
+                found = await asyncio.to_thread(self.store.get, job.id)
+                if found is None or found.final or self._letting_go or loop.time() >= deadline:
                     return job if found is None else found
                 try:
-                    await asyncio.wait_for(ended.wait(), _LOOK_S)
+                    await asyncio.wait_for(woken.wait(), _LOOK_S)
                 except TimeoutError:
                     if await request.is_disconnected():
-                        self.runner.cancel(job)
-            return self.store.get(job.id) or job
+                        await asyncio.to_thread(self.runner.cancel, job)
         finally:
             self._waiters[job.id].remove(waiter)
             if not self._waiters[job.id]:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import ipaddress
 import logging
-import signal
 import socket
 from collections.abc import Callable
-from types import FrameType
+from contextlib import ExitStack
 
 import uvicorn
 
@@ -20,6 +19,7 @@ from iclight_local.server.app import make_app
 from iclight_local.server.keys import KeyFile, key_file
 from iclight_local.server.limits import App, RateLimit
 from iclight_local.server.service import Limits, Service
+from iclight_local.server.stopping import Stoppable, leaving_on_sigterm
 from iclight_local.server.wire import wire
 from iclight_local.settings import ServeSettings, Settings
 
@@ -82,64 +82,58 @@ def serve(
     """
     keys = key_file(settings.home)
     folder = settings.home / "jobs" if options.jobs is None else options.jobs.expanduser()
-    # Results are kept as long as asked; a job that waits is not forgotten the sooner for it.
-    store = JobStore(folder, Lifetimes(ended=options.keep_hours * 3600))
-    try:
+    with ExitStack() as ends:
+        # Results are kept as long as asked; a job that waits is not forgotten the sooner for it.
+        store = JobStore(folder, Lifetimes(ended=options.keep_hours * 3600))
+        ends.callback(store.close)
+        ends.enter_context(leaving_on_sigterm())
         engine = open_engine()
+        ends.callback(engine.close)
         guard = Guard(allow_private=options.allow_private_urls, offline=settings.offline)
         again = store.recover()
         if again:
             _log.info("jobs taken up again", extra={"told": {"jobs": again}})
         bounds = Bounds(waiting=options.most_waiting, together=options.most_together)
         runner = Runner(store, engine, lambda url: fetch(url, guard), bounds)
-        try:
-            service = Service(
-                store,
-                runner,
-                keys if keys.names else None,
-                rate=RateLimit(options.rate),
-                limits=Limits(options.max_body_mb * 2**20, options.body_seconds, options.wait_seconds),
-                public_url=options.public_url,
-            )
-            runner.start()
-            app = make_app(service, lambda url, body: post(url, body, guard, {"content-type": "application/json"}))
-            _listen(app, listener, options, told)
-        finally:
-            runner.stop(options.stop_seconds)
-            engine.close()
-    finally:
-        store.close()
+        service = Service(
+            store,
+            runner,
+            keys if keys.names else None,
+            rate=RateLimit(options.rate),
+            limits=Limits(options.max_body_mb * 2**20, options.body_seconds, options.wait_seconds),
+            public_url=options.public_url,
+        )
+        app = make_app(service, lambda url, body: post(url, body, guard, {"content-type": "application/json"}))
+        server = Stoppable(_config(app, options.body_seconds), service, options.stop_seconds)
+        ends.enter_context(server.heeding_signals())
+        ends.callback(lambda: runner.stop(server.left))
+        # uvicorn closes the service, too, but not where it was hurried.
+        ends.callback(service.close)
+        # Not before all listen who want to be told of jobs.
+        runner.start()
+        told(_address(listener))
+        server.run(sockets=[listener])
+        if not server.started:
+            raise EngineError("The server did not come up; its log says why.")
 
 
-def _listen(app: App, listener: socket.socket, options: ServeSettings, told: Callable[[str], None]) -> None:
-    config = uvicorn.Config(
+def _config(app: App, seconds: float) -> uvicorn.Config:
+    return uvicorn.Config(
         app,
         log_config=None,
         access_log=False,
         server_header=False,
         h11_max_incomplete_event_size=_HEADER_BYTES,
-        http=wire(options.body_seconds),
+        http=wire(seconds),
         ws="none",
         timeout_keep_alive=30,
-        timeout_graceful_shutdown=max(1, round(options.stop_seconds)),
         proxy_headers=False,
     )
+
+
+def _address(listener: socket.socket) -> str:
     host, port = listener.getsockname()[:2]
-    told(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
-    server = uvicorn.Server(config)
-    # uvicorn hands the signal that stopped it on when it is done; whoever started it has to close things yet.
-    before = {number: signal.signal(number, _heard) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        server.run(sockets=[listener])
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-    if not server.started:
-        raise EngineError("The server did not come up; its log says why.")
-
-
-def _heard(number: int, frame: FrameType | None) -> None:
-    _log.info("stopping", extra={"told": {"signal": signal.Signals(number).name}})
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def _is_loopback(host: str) -> bool:

@@ -10,6 +10,7 @@ import pytest
 from iclight_local.dialects.base import Asked, Link
 from iclight_local.errors import EngineError
 from iclight_local.jobs.base import Outcome
+from iclight_local.jobs.disk import SCHEMA
 from iclight_local.jobs.store import ATTEMPTS, JobStore, Lifetimes
 
 ASKED = Asked({"steps": 3}, {"subject_image": b"picture", "matte": Link("https://host/m.png")}, ("more",))
@@ -125,6 +126,16 @@ def test_old_things_go(tmp_path: Path, store: JobStore, clock: Clock) -> None:
     assert [each.name for each in (tmp_path / "jobs" / "pictures").iterdir()] == [running.id]
 
 
+def test_who_was_told(store: JobStore) -> None:
+    first, second, other, running = (store.add("ann", name, ASKED) for name in ("a", "a", "b", "a"))
+    for job in (first, second, other):
+        store.cancel(job.id)
+    store.begin(running.id)
+    assert [job.id for job in store.untold("a")] == [first.id, second.id]
+    store.told(first.id)
+    assert [job.id for job in store.untold("a")] == [second.id]
+
+
 def test_owners_see_their_newest(store: JobStore) -> None:
     jobs = [store.add(owner, "house", ASKED) for owner in ("ann", "bob", "ann")]
     assert [job.id for job in store.of_owner("ann", 10)] == [jobs[2].id, jobs[0].id]
@@ -143,8 +154,23 @@ class TestOpening:
         with sqlite3.connect(tmp_path / "jobs" / "jobs.sqlite") as base:
             base.execute("PRAGMA user_version = 99")
         base.close()
-        with pytest.raises(EngineError, match="are of version 99, and 1 is needed"):
+        with pytest.raises(EngineError, match=f"are of version 99, and {SCHEMA} is needed"):
             JobStore(tmp_path / "jobs")
+
+    def test_the_version_before(self, tmp_path: Path, store: JobStore) -> None:
+        ended, waiting = (store.add("ann", "house", ASKED) for _ in range(2))
+        store.cancel(ended.id)
+        store.close()
+        base = sqlite3.connect(tmp_path / "jobs" / "jobs.sqlite")
+        base.executescript("ALTER TABLE jobs DROP COLUMN told; PRAGMA user_version = 1;")
+        base.close()
+        again = JobStore(tmp_path / "jobs")
+        assert again.of_state("queued") == [waiting]
+        assert again.untold("house") == []
+        again.cancel(waiting.id)
+        assert [job.id for job in again.untold("house")] == [waiting.id]
+        again.close()
+        JobStore(tmp_path / "jobs").close()
 
     def test_what_is_no_database(self, tmp_path: Path) -> None:
         (tmp_path / "jobs.sqlite").write_bytes(b"text" * 1000)

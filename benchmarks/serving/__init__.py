@@ -1,0 +1,1 @@
+"""The server under load, beside the engine alone, and killed at random moments."""
