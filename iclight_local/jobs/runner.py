@@ -20,7 +20,7 @@ from iclight_local.jobs.store import JobStore
 
 _log = logging.getLogger(__name__)
 _SWEEP_S = 60.0
-_FETCHERS = 4
+_FETCHERS = 16
 _SEEN = 4
 """How many waiting jobs are looked at for each one that a batch may hold."""
 
@@ -82,6 +82,7 @@ class Runner:
         self._waiting: dict[str, _Waiting] = {}
         self._served: dict[str, int] = {}
         self._turn = 0
+        self._coming = 0
         self._running: list[str] = []
         self._stopping = False
         self._listeners: list[Listener] = []
@@ -121,11 +122,20 @@ class Runner:
             QueueFull: too many jobs wait.
         """
         with self._changed:
-            if self._stopping or len(self._waiting) >= self._bounds.waiting:
+            if self._stopping or len(self._waiting) + self._coming >= self._bounds.waiting:
                 raise QueueFull(f"{len(self._waiting)} jobs wait and no more are taken now: try again later.")
+            self._coming += 1
+        job = None
+        try:
+            # Not under the lock: while pictures are brought to the disk, nobody could even ask for a job's place.
             job = self._store.add(owner, dialect, asked)
-            self._enqueue(job)
-            self._changed.notify_all()
+        finally:
+            with self._changed:
+                self._coming -= 1
+                # A sweep may have found it before.
+                if job is not None and job.id not in self._waiting and job.id not in self._running:
+                    self._enqueue(job)
+                    self._changed.notify_all()
         return job
 
     def cancel(self, job: Job) -> bool:
@@ -159,6 +169,9 @@ class Runner:
         """Fetch a job's pictures; runs in a thread of its own, so nothing may leave it unseen."""
         try:
             for name, url in lacking.items():
+                if self._stopping:
+                    # It is fetched when the server comes back; each one could hold its end up for its whole time.
+                    return
                 self._store.keep_fetched(job, name, self._fetch(url))
         except ICLightError as error:
             if self._store.fail(job.id, str(error), at_fault=True, before=("queued",)):

@@ -25,8 +25,11 @@ from iclight_local.jobs.base import Job, Outcome
 from iclight_local.jobs.disk import opened, sync, write_surely
 
 _log = logging.getLogger(__name__)
-ATTEMPTS = 3
-"""How often a job may begin; one that brings the process down each time is not tried for ever."""
+ATTEMPTS = 8
+"""How often a job may begin; one that brings the process down each time is not tried for ever.
+
+Not fewer: a server that is killed at random moments meets the same job several times.
+"""
 
 
 @dataclass(frozen=True)

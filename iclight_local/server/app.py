@@ -14,6 +14,7 @@ from iclight_local.dialects import photoroom, pixeldojo, segmind
 from iclight_local.dialects.house import DIALECT as HOUSE
 from iclight_local.dialects.photoroom import DIALECT as PHOTOROOM
 from iclight_local.server.answers import Refusal, respond
+from iclight_local.server.hosts import OwnNames
 from iclight_local.server.house import HouseRoutes
 from iclight_local.server.limits import App, LimitedBodies, Receive, Scope, Send
 from iclight_local.server.photoroom import PhotoroomRoutes
@@ -67,7 +68,12 @@ def make_app(service: Service, post: Post) -> App:
     handlers = {404: _missing, 405: _wrong_method, Exception: _failed}
     app = Starlette(routes=routes, exception_handlers=handlers, lifespan=lifespan)
     limits = service.limits
-    return Watched(LimitedBodies(_unslashed(app), limits.body, limits.seconds), service.metrics)
+    limited: App = LimitedBodies(_unslashed(app), limits.body, limits.seconds)
+    return Watched(limited if service.keyed else OwnNames(limited, service.public_url, _strange), service.metrics)
+
+
+async def _strange(request: Request, sentence: str) -> Response:
+    return respond(_refusal(request)("unauthorized", sentence))
 
 
 def _unslashed(app: App) -> App:

@@ -70,7 +70,7 @@ class Service:
             public_url: what links to results begin with; empty: the host that the caller named.
         """
         self.store, self.runner, self.limits, self.metrics = store, runner, limits, Metrics(runner.load)
-        self._keys, self._rate, self._public_url = keys, rate, public_url.rstrip("/")
+        self._keys, self._rate, self.public_url = keys, rate, public_url.rstrip("/")
         self._waiters: dict[str, list[Callable[[], None]]] = {}
         self._closers: list[Callable[[], None]] = []
         self._letting_go = False
@@ -189,7 +189,7 @@ class Service:
 
     def base(self, request: Request) -> str:
         """What absolute links begin with."""
-        return self._public_url or str(request.base_url).rstrip("/")
+        return self.public_url or str(request.base_url).rstrip("/")
 
     def _output(self, base: str, job: Job, index: int) -> Output:
         kind, file = job.outputs[index], self.store.output(job, index)
