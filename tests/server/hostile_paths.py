@@ -120,6 +120,9 @@ def methods() -> list[Hostile]:
     ]
 
 
+_STRANGERS = ("a host of a name", "a host with a path", "a host with a user", "a host in brackets")
+
+
 def headers() -> list[Hostile]:
     """Headers that lie or are too many."""
     lies = {
@@ -149,8 +152,13 @@ def headers() -> list[Hostile]:
             "http2-settings": "AAMAAABk",
         },
     }
-    found = [Hostile(f"headers: {what}", "GET", f"{HOUSE_JOBS}/none", 404, lie) for what, lie in lies.items()]
-    found += [Hostile(f"photoroom headers: {what}", "GET", PHOTOROOM, 400, lie) for what, lie in lies.items()]
+    found = []
+    for what, lie in lies.items():
+        # A server without keys is not called by the name of a stranger's page.
+        strange = what in _STRANGERS
+        house, photoroom = (401, 403) if strange else (404, 400)
+        found.append(Hostile(f"headers: {what}", "GET", f"{HOUSE_JOBS}/none", house, lie))
+        found.append(Hostile(f"photoroom headers: {what}", "GET", PHOTOROOM, photoroom, lie))
     ranges = ",".join(f"{each}-{each}" for each in range(0, 6000, 2))
     found.append(
         Hostile(
