@@ -44,6 +44,11 @@ def scenes() -> tuple[Sample, ...]:
     return tuple(sample(seed, SIZE, "test") for seed in SEEDS)
 
 
+def few() -> tuple[Sample, ...]:
+    """The scenes that are seen in every light."""
+    return scenes()[:4]
+
+
 def made(model: str, cases: tuple[Sample, ...], **knobs: Any) -> list[np.ndarray]:
     size = {"width": SIZE, "height": SIZE, "highres_scale": 1.0, "steps": STEPS, "seed": 7}
     result = pipeline(model)([case.foreground for case in cases], **{**size, **knobs})
@@ -52,8 +57,8 @@ def made(model: str, cases: tuple[Sample, ...], **knobs: Any) -> list[np.ndarray
 
 @cache
 def relit(**knobs: str) -> list[np.ndarray]:
-    """Every scene in a light; a light that several tests look at is made once."""
-    return made("fc", scenes(), **knobs)
+    """A few scenes in a light; a light that several tests look at is made once."""
+    return made("fc", few(), **knobs)
 
 
 def gradient(case: Sample, picture: np.ndarray) -> tuple[float, float]:
@@ -64,9 +69,9 @@ def gradient(case: Sample, picture: np.ndarray) -> tuple[float, float]:
 def test_light_comes_from_the_side_that_is_asked(side: str) -> None:
     errors = [
         angle_error(gradient(case, picture), side)
-        for case, picture in zip(scenes(), relit(light_source=side), strict=True)
+        for case, picture in zip(few(), relit(light_source=side), strict=True)
     ]
-    assert sum(error < 90 for error in errors) >= len(errors) - 1, errors
+    assert max(errors) < 90, errors
     assert np.mean(errors) < 45, errors
 
 
@@ -74,18 +79,17 @@ def test_left_is_not_right_in_words() -> None:
     slopes = {
         side: [
             gradient(case, picture)[0]
-            for case, picture in zip(scenes(), relit(prompt=f"light from the {side}"), strict=True)
+            for case, picture in zip(few(), relit(prompt=f"light from the {side}"), strict=True)
         ]
         for side in ("left", "right")
     }
-    further_right = [right > left for left, right in zip(slopes["left"], slopes["right"], strict=True)]
-    assert sum(further_right) >= len(further_right) - 1, slopes
+    assert all(right > left for left, right in zip(slopes["left"], slopes["right"], strict=True)), slopes
 
 
 def moved(word: str) -> list[float]:
     """How much warmer the subject of each scene is under a word than under natural light."""
     told, natural = (
-        [warmth(from_srgb(picture / np.float32(255)), case.matte) for case, picture in zip(scenes(), lit, strict=True)]
+        [warmth(from_srgb(picture / np.float32(255)), case.matte) for case, picture in zip(few(), lit, strict=True)]
         for lit in (relit(prompt=text) for text in (word, "natural lighting"))
     )
     return [one - other for one, other in zip(told, natural, strict=True)]
@@ -93,17 +97,17 @@ def moved(word: str) -> list[float]:
 
 @pytest.mark.parametrize("word", ["warm light", "sunset over sea"])
 def test_warm_words_make_the_subject_warmer(word: str) -> None:
-    assert sum(further > 0 for further in moved(word)) >= len(SEEDS) - 1
+    assert min(moved(word)) > 0
 
 
 def test_cool_words_make_the_subject_cooler() -> None:
-    assert sum(further < 0 for further in moved("cool light")) >= len(SEEDS) - 1
+    assert max(moved("cool light")) < 0
 
 
 @pytest.mark.xfail(strict=True, reason="fbc takes up a part of the background's light: see the model card")
 def test_the_subject_takes_up_the_background_light() -> None:
     cases = scenes()
-    # Very few steps stay nearer to the picture that goes in, which is nearer to the truth than this figure allows.
+    # As many steps as the line was drawn for: with the few of the other tests the figure comes out lower.
     lit = [made("fbc", (case,), background=case.background, cfg=2.0, steps=10)[0] for case in cases]
     inside = [case.matte > 0.9 for case in cases]
 
