@@ -99,5 +99,5 @@ def _range(plain: type, choices: tuple[str, ...], field: Any) -> str:
     if plain not in (int, float):
         return ""
     low, high, step = (constraint(field, key) for key in ("ge", "le", "multiple_of"))
-    shown = f"{low:g}..{high:g}" if high <= 1e6 else "0..2^63-1"
+    shown = f"{low:.7g}..{high:.7g}" if high <= 1e6 else "0..2^63-1"
     return shown if step is None else f"{shown}, multiples of {step}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from iclight_local.fields import KnobField, knob_fields, markdown_table
 from iclight_local.request import Knobs, RelightRequest
+from iclight_local.settings import ServeSettings
 
 FIELDS = {field.name: field for field in knob_fields(RelightRequest)}
 
@@ -49,6 +50,7 @@ def test_ranges() -> None:
         "seed": "0..2^63-1",
         "cfg": "1..32",
     }
+    assert next(field.range for field in knob_fields(ServeSettings) if field.name == "rate") == "0..1000000"
     assert FIELDS["prompt"].range == FIELDS["subject_image"].range == ""
     assert FIELDS["background_flip"].range == "on off"
     assert FIELDS["model"].range == "fc fcon fbc"

@@ -20,7 +20,7 @@ from iclight_local.pipelines.normals import estimate_normals
 from iclight_local.segmenters.rembg_session import open_segmenter
 
 MINI = Path(__file__).parents[1] / "weights" / "mini"
-SIZE, STEPS, SEEDS = 256, 10, range(500, 506)
+SIZE, STEPS, SEEDS = 256, 4, range(500, 506)
 MEGABYTES = 40
 
 
@@ -44,10 +44,21 @@ def scenes() -> tuple[Sample, ...]:
     return tuple(sample(seed, SIZE, "test") for seed in SEEDS)
 
 
-def relit(cases: tuple[Sample, ...], model: str = "fc", **knobs: Any) -> list[np.ndarray]:
+def few() -> tuple[Sample, ...]:
+    """The scenes that are seen in every light."""
+    return scenes()[:4]
+
+
+def made(model: str, cases: tuple[Sample, ...], **knobs: Any) -> list[np.ndarray]:
     size = {"width": SIZE, "height": SIZE, "highres_scale": 1.0, "steps": STEPS, "seed": 7}
-    made = pipeline(model)([case.foreground for case in cases], **{**size, **knobs})
-    return [np.asarray(image) for image in made.images]
+    result = pipeline(model)([case.foreground for case in cases], **{**size, **knobs})
+    return [np.asarray(image) for image in result.images]
+
+
+@cache
+def relit(**knobs: str) -> list[np.ndarray]:
+    """A few scenes in a light; a light that several tests look at is made once."""
+    return made("fc", few(), **knobs)
 
 
 def gradient(case: Sample, picture: np.ndarray) -> tuple[float, float]:
@@ -58,9 +69,9 @@ def gradient(case: Sample, picture: np.ndarray) -> tuple[float, float]:
 def test_light_comes_from_the_side_that_is_asked(side: str) -> None:
     errors = [
         angle_error(gradient(case, picture), side)
-        for case, picture in zip(scenes(), relit(scenes(), light_source=side), strict=True)
+        for case, picture in zip(few(), relit(light_source=side), strict=True)
     ]
-    assert sum(error < 90 for error in errors) >= len(errors) - 1, errors
+    assert max(errors) < 90, errors
     assert np.mean(errors) < 45, errors
 
 
@@ -68,36 +79,36 @@ def test_left_is_not_right_in_words() -> None:
     slopes = {
         side: [
             gradient(case, picture)[0]
-            for case, picture in zip(scenes(), relit(scenes(), prompt=f"light from the {side}"), strict=True)
+            for case, picture in zip(few(), relit(prompt=f"light from the {side}"), strict=True)
         ]
         for side in ("left", "right")
     }
-    further_right = [right > left for left, right in zip(slopes["left"], slopes["right"], strict=True)]
-    assert sum(further_right) >= len(further_right) - 1, slopes
+    assert all(right > left for left, right in zip(slopes["left"], slopes["right"], strict=True)), slopes
 
 
 def moved(word: str) -> list[float]:
     """How much warmer the subject of each scene is under a word than under natural light."""
     told, natural = (
-        [warmth(from_srgb(picture / np.float32(255)), case.matte) for case, picture in zip(scenes(), made, strict=True)]
-        for made in (relit(scenes(), prompt=text) for text in (word, "natural lighting"))
+        [warmth(from_srgb(picture / np.float32(255)), case.matte) for case, picture in zip(few(), lit, strict=True)]
+        for lit in (relit(prompt=text) for text in (word, "natural lighting"))
     )
     return [one - other for one, other in zip(told, natural, strict=True)]
 
 
 @pytest.mark.parametrize("word", ["warm light", "sunset over sea"])
 def test_warm_words_make_the_subject_warmer(word: str) -> None:
-    assert sum(further > 0 for further in moved(word)) >= len(SEEDS) - 1
+    assert min(moved(word)) > 0
 
 
 def test_cool_words_make_the_subject_cooler() -> None:
-    assert sum(further < 0 for further in moved("cool light")) >= len(SEEDS) - 1
+    assert max(moved("cool light")) < 0
 
 
 @pytest.mark.xfail(strict=True, reason="fbc takes up a part of the background's light: see the model card")
 def test_the_subject_takes_up_the_background_light() -> None:
     cases = scenes()
-    made = [relit((case,), "fbc", background=case.background, cfg=2.0)[0] for case in cases]
+    # As many steps as the line was drawn for: with the few of the other tests the figure comes out lower.
+    lit = [made("fbc", (case,), background=case.background, cfg=2.0, steps=10)[0] for case in cases]
     inside = [case.matte > 0.9 for case in cases]
 
     def error(pictures: list[np.ndarray]) -> float:
@@ -107,7 +118,7 @@ def test_the_subject_takes_up_the_background_light() -> None:
         ]
         return float(np.mean(apart))
 
-    assert error(made) < 0.85 * error([case.foreground for case in cases])
+    assert error(lit) < 0.85 * error([case.foreground for case in cases])
 
 
 def test_normals_are_nearer_to_the_truth_than_a_flat_map() -> None:

@@ -13,7 +13,7 @@ from PIL import Image
 from iclight_local.cli.output import output_at, print_json
 from iclight_local.cli.parser import Parser, add_common, add_fields, given
 from iclight_local.engines.subject import Segment, Subject, decode_subject
-from iclight_local.errors import InvalidRequest, NoSubject
+from iclight_local.errors import InvalidRequest
 from iclight_local.imaging.asked_light import asked_light, light_picture
 from iclight_local.imaging.encode import encode
 from iclight_local.imaging.files import decode_matte
@@ -27,7 +27,6 @@ from iclight_local.plan import plan_of
 from iclight_local.request import RelightRequest
 from iclight_local.segmenters.base import Segmenter
 from iclight_local.segmenters.choice import choose_segmenter
-from iclight_local.segmenters.rembg_session import open_segmenter
 from iclight_local.settings import Settings, load_settings
 
 SUMMARY = "Draw a light map without a model, alone or behind the subject of a picture."
@@ -129,14 +128,10 @@ def _decoded(request: RelightRequest, settings: Settings) -> Subject:
 def _segment(settings: Settings) -> Segment:
     def segment(rgb: UInt8Array) -> tuple[FloatArray, Segmenter]:
         choice = choose_segmenter(settings.segmenter)
-        segmenter = open_segmenter(choice.name, allow_noncommercial=settings.allow_noncommercial)
-        try:
-            matte = segmenter.segment(rgb)
-        except NoSubject as error:
-            raise choice.explained(error) from None
+        found = choice.segment(rgb, allow_noncommercial=settings.allow_noncommercial)
         if choice.notice is not None:
             _log.warning("warning: %s", choice.notice)
-        return matte, segmenter
+        return found
 
     return segment
 

@@ -84,11 +84,16 @@ def _lights(text: str) -> list[str]:
     """The lights, each checked.
 
     Raises:
-        InvalidRequest: there is none, or one cannot be understood.
+        InvalidRequest: there is none, one cannot be understood, or nothing stands beside a comma.
     """
-    lights = [light.strip() for light in text.split(",") if light.strip()]
-    if not lights:
+    lights = [light.strip() for light in text.split(",")]
+    if not any(lights):
         raise InvalidRequest(f"--lights is empty: lights with commas between them are needed, like {LIGHTS}.")
+    if "" in lights:
+        raise InvalidRequest(
+            f"--lights is {text!r}, and there is no light at place {lights.index('') + 1} of {len(lights)}: "
+            "name one there, or take the comma out."
+        )
     for light in lights:
         parse_lights(light)
     return lights

@@ -16,7 +16,6 @@ from iclight_local.engines.loras import describe_loras
 from iclight_local.engines.presets import preset_warnings
 from iclight_local.engines.record import make_record
 from iclight_local.engines.subject import Subject, decode_subject
-from iclight_local.errors import NoSubject
 from iclight_local.imaging.asked_light import asked_light
 from iclight_local.imaging.fit import FloatArray, UInt8Array
 from iclight_local.imaging.frame import Frame
@@ -30,7 +29,7 @@ from iclight_local.request import RelightRequest
 from iclight_local.result import Progress, ProgressCallback, RelightResult
 from iclight_local.segmenters.base import Segmenter
 from iclight_local.segmenters.choice import choose_segmenter
-from iclight_local.segmenters.rembg_session import drop_segmenters, open_segmenter
+from iclight_local.segmenters.rembg_session import drop_segmenters
 from iclight_local.store.hashes import file_hashes
 
 if TYPE_CHECKING:
@@ -200,14 +199,10 @@ class Run:
         self._tell("segment", 0)
         # Importing rembg imports numba, which sets OpenMP's threads, and so torch's, to all cores.
         with self.stage("segment"), same_cpu_threads():
-            segmenter = open_segmenter(choice.name, allow_noncommercial=options.allow_noncommercial)
-            try:
-                matte = segmenter.segment(rgb)
-            except NoSubject as error:
-                raise choice.explained(error) from None
+            found = choice.segment(rgb, allow_noncommercial=options.allow_noncommercial)
         if choice.notice is not None:
             self.notices.append(choice.notice)
-        return matte, segmenter
+        return found
 
     def _preview(self, step: int, tensors: dict[str, Any]) -> Image.Image | None:
         if self.previewer is None or step % self.engine.options.preview_every:

@@ -10,6 +10,8 @@ from iclight_local.imaging.fit import FloatArray, UInt8Array
 
 GREY = 127
 """Grey level that the networks read as zero: ``127 / 127 - 1``."""
+NORMALS_SIGMA = 16.0
+"""Grey levels added to the subject before the four runs of a normal map."""
 
 
 def composite_on_grey(rgb: UInt8Array, alpha: FloatArray, sigma: float = 0.0) -> UInt8Array:
@@ -18,7 +20,7 @@ def composite_on_grey(rgb: UInt8Array, alpha: FloatArray, sigma: float = 0.0) ->
     Args:
         rgb: uint8, H x W x 3.
         alpha: float in 0..1, H x W; 1 is subject.
-        sigma: grey levels added to the subject; the normal map's four runs use 16, relighting uses 0.
+        sigma: grey levels added to the subject; a normal map's runs use ``NORMALS_SIGMA``, relighting 0.
 
     Returns:
         uint8, H x W x 3.

@@ -149,9 +149,14 @@ def _as_sentences(target: Path) -> Iterator[None]:
     except ValueError as error:
         raise InvalidRequest(f"{str(target)!r} is no file name ({error}): give another name.") from error
     except OSError as error:
-        if error.errno in (errno.ENOENT, errno.ENOTDIR):
+        if error.errno in (errno.ENOENT, errno.ENOTDIR) and not target.parent.is_dir():
             raise InvalidRequest(
                 f"{target} cannot be written: {target.parent} is no folder; create it or choose another."
+            ) from error
+        if error.errno == errno.ENOENT:
+            # So do folders of the system answer, such as /proc.
+            raise InvalidRequest(
+                f"{target} cannot be written: {target.parent} takes no new files; choose another folder."
             ) from error
         if error.errno in _USER_ERRNOS:
             raise InvalidRequest(

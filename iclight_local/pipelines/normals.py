@@ -9,13 +9,11 @@ import numpy as np
 
 from iclight_local.errors import WeightsError
 from iclight_local.imaging.fit import FloatArray, UInt8Array, resize_and_center_crop
-from iclight_local.imaging.matte import composite_on_grey
+from iclight_local.imaging.matte import NORMALS_SIGMA, composite_on_grey
 from iclight_local.pipelines.iclight import ICLightPipeline
 from iclight_local.plan import random_seed
 from iclight_local.result import SIDES
 
-SIGMA = 16.0
-"""Grey levels added to the subject before its four runs."""
 SHARPNESS = 10.0
 """The height component is ``(1 - u² - v²)`` to the power of half of this."""
 _EPSILON = 1e-5
@@ -54,7 +52,7 @@ def estimate_normals(pipe: ICLightPipeline, rgb: UInt8Array, alpha: FloatArray, 
     """
     if pipe.config.model != "fbc":
         raise WeightsError(f"Normals need model fbc, and these weights are {pipe.config.model}.")
-    foreground = composite_on_grey(rgb, alpha, SIGMA)
+    foreground = composite_on_grey(rgb, alpha, NORMALS_SIGMA)
     knobs = {**knobs, "number_of_images": 1}
     if knobs.get("seed") is None:
         knobs["seed"] = random_seed()

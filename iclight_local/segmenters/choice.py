@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from iclight_local.errors import NoSubject
+from iclight_local.segmenters.base import Segmenter
 from iclight_local.segmenters.catalogue import DEFAULT, EMBEDDED
-from iclight_local.segmenters.rembg_session import fetch_command, find_model
+from iclight_local.segmenters.rembg_session import fetch_command, find_model, open_segmenter
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 
 class Choice(NamedTuple):
@@ -20,7 +25,29 @@ class Choice(NamedTuple):
     name: str
     notice: str | None = None
 
-    def explained(self, error: NoSubject) -> NoSubject:
+    def segment(
+        self, rgb: npt.NDArray[np.uint8], *, allow_noncommercial: bool
+    ) -> tuple[npt.NDArray[np.float32], Segmenter]:
+        """Cut the subject out of a picture.
+
+        Args:
+            rgb: uint8, H x W x 3.
+            allow_noncommercial: as ``open_segmenter`` takes it.
+
+        Returns:
+            The matte (float32 in 0..1, H x W), and the segmenter that made it.
+
+        Raises:
+            NoSubject: nothing stands out as a subject; with every cure there is.
+            ICLightError: as ``open_segmenter`` raises.
+        """
+        segmenter = open_segmenter(self.name, allow_noncommercial=allow_noncommercial)
+        try:
+            return segmenter.segment(rgb), segmenter
+        except NoSubject as error:
+            raise self._explained(error) from None
+
+    def _explained(self, error: NoSubject) -> NoSubject:
         """``error``; with a better segmenter as a further cure, where this one only stands in for it."""
         if self.notice is None:
             return error

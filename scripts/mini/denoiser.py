@@ -37,6 +37,8 @@ class Recipe:
         adam_peak: highest learning rate of AdamW.
         consistency: weight of the light-transport consistency loss.
         freeze_text: leave the text model as it is, as offsets hold the UNet alone.
+        keep_every: steps between two kept states.
+        sheet_steps: sampling steps of the sheet that shows what the stage makes.
     """
 
     steps: int
@@ -45,6 +47,7 @@ class Recipe:
     consistency: float = 0.3
     freeze_text: bool = True
     keep_every: int = 500
+    sheet_steps: int = 12
 
 
 def build_unet() -> UNet2DConditionModel:

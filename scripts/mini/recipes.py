@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from scripts.mini import autoencoder, denoiser, segmenter
 from scripts.mini.scenes import Order
@@ -62,24 +62,26 @@ FULL = Work(
     segmenter=segmenter.Recipe(),
 )
 
-_FEW = denoiser.Recipe(steps=4, keep_every=2)
+_FEW = denoiser.Recipe(steps=2, keep_every=2, sheet_steps=2)
 
 SMOKE = Work(
     scenes=Order(8, 64, shard=4),
     large=Order(2, 128, first=1_000_000, shard=2),
     ramped=Order(4, 64, first=2_000_000, ramped=True, shard=2),
-    held_out=Order(2, 64, split="test", shard=2),
+    held_out=Order(1, 64, split="test", shard=1),
     sizes=(32, 64, 128),
     middle=4,
     batch=(6, 2, 1),
-    turns=(1, 0, 0, 0, 0, 2),
+    turns=(1, 0, 2),
     autoencoder=autoencoder.Recipe(steps=4, batch=2, crop=32, keep_every=2),
-    base=denoiser.Recipe(steps=4, freeze_text=False, keep_every=2),
+    base=replace(_FEW, freeze_text=False),
     fc_small=_FEW,
-    fc=denoiser.Recipe(steps=6, keep_every=2),
-    fc_light=denoiser.Recipe(steps=2, keep_every=2),
-    fbc=denoiser.Recipe(steps=6, keep_every=2),
-    twin=denoiser.Recipe(steps=4, keep_every=2),
+    # Steps of all sizes, and one behind the state that is kept.
+    fc=replace(_FEW, steps=4),
+    fc_light=_FEW,
+    fbc=replace(_FEW, steps=3),
+    # The fourth batch is the first one of thirds, which the consistency loss is of.
+    twin=replace(_FEW, steps=4),
     segmenter=segmenter.Recipe(stages=((2, 2, 64), (2, 2, 64)), keep_every=2, say_every=2),
 )
 """The same code in a minute; what it makes is noise."""

@@ -18,8 +18,7 @@ from benchmarks.scenes.render import over
 from benchmarks.scenes.samples import Sample, expose, lit_again, on_grey, sample
 from benchmarks.scenes.tone import LUMINANCE, to_bytes, tone_map
 from iclight_local.imaging.lightmap import BACKGROUND_RAMP, light_map
-from iclight_local.imaging.matte import composite_on_grey
-from iclight_local.pipelines.normals import SIGMA
+from iclight_local.imaging.matte import NORMALS_SIGMA, composite_on_grey
 
 PICTURES = ("foreground", "target", "background", "other", "other_background", "part", "rest", "input")
 """Pictures of a scene: ``other`` is the subject under a second lighting; ``part`` and ``rest`` share the lights of
@@ -158,7 +157,7 @@ def ramped_scene(seed: int, size: int, split: str) -> Drawn:
     ramp = light_map(side, size, size, BACKGROUND_RAMP)
     lit = to_bytes(tone_map(first.scene.relight(lights), exposure)).astype(np.float32)
     target = over(lit, first.matte, ramp.astype(np.float32))
-    lifted = SIGMA if seed % 2 else 0.0
+    lifted = NORMALS_SIGMA if seed % 2 else 0.0
     foreground = composite_on_grey(first.input, first.matte, lifted)
     return Drawn(
         {"foreground": foreground, "target": target.astype(np.uint8), "matte": to_bytes(first.matte)},

@@ -29,14 +29,14 @@ SHOWN: tuple[dict[str, Any], ...] = (
 """The columns of an fc sheet behind the foreground; an fbc sheet has background, result and true picture."""
 
 
-def write_sheet(denoiser: Denoiser, vae: AutoencoderKL, scenes: Scenes, path: Path) -> None:
+def write_sheet(denoiser: Denoiser, vae: AutoencoderKL, scenes: Scenes, path: Path, steps: int) -> None:
     """Relight the first held-out scenes with the networks as they are, and write a PNG beside the losses."""
     pipe = ICLightPipeline(
         vae, denoiser.text_model, denoiser.tokenizer, denoiser.unet, default_scheduler("v_prediction")
     )
     pipe.set_progress_bar_config(disable=True)
     size = scenes.pictures("target")[0].shape[1]
-    knobs = {"width": size, "height": size, "highres_scale": 1.0, "steps": 12, "seed": 1}
+    knobs = {"width": size, "height": size, "highres_scale": 1.0, "steps": steps, "seed": 1}
     first = {name: scenes.pictures(name)[0][:ROWS] for name in ("foreground", "background", "target")}
     columns = [first["foreground"]]
     with torch.no_grad():

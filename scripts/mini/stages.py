@@ -214,7 +214,8 @@ def _train_and_show(
     folder: Folder, what: denoiser.Denoiser, batches: Callable[[int], Batch], recipe: denoiser.Recipe, name: str
 ) -> None:
     denoiser.train(what, batches, recipe, folder.path, name)
-    sheets.write_sheet(what, folder.vae, Scenes(folder.path / "held-out"), folder.path / f"sheet-{name}.png")
+    sheet = folder.path / f"sheet-{name}.png"
+    sheets.write_sheet(what, folder.vae, Scenes(folder.path / "held-out"), sheet, recipe.sheet_steps)
 
 
 def run(work: Work, path: Path, names: Sequence[str]) -> None:

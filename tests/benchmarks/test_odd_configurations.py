@@ -15,6 +15,7 @@ from PIL import Image
 from benchmarks.plain import Knobs, PlainICLight
 from iclight_local.pipelines.iclight import ICLightPipeline
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 GOLDENS = Path(__file__).parents[1] / "goldens"
 USUAL = {"prompt": "toy on a table, sunset over sea", "width": 128, "height": 192, "steps": 3, "seed": 7, "cfg": 2.0}
 LONG = "very long " * 40
@@ -63,7 +64,6 @@ def sides() -> Callable[[str], tuple[ICLightPipeline, PlainICLight]]:
     return of
 
 
-@pytest.mark.usefixtures("two_threads")
 @pytest.mark.parametrize("name", ODD)
 def test_both_make_the_same_picture(name: str, sides: Callable[[str], tuple[ICLightPipeline, PlainICLight]]) -> None:
     knobs = {**USUAL, **ODD[name]}
@@ -71,14 +71,15 @@ def test_both_make_the_same_picture(name: str, sides: Callable[[str], tuple[ICLi
     compare(ours, plain, knobs)
 
 
-@pytest.mark.usefixtures("two_threads")
 @pytest.mark.parametrize("name", ["portrait", "lowres_denoise 0.1", "two steps", "cfg 1", "fbc ramp"])
-def test_both_make_the_same_picture_with_weights_that_predict_the_velocity(name: str, tmp_path: Path) -> None:
+def test_both_make_the_same_picture_with_weights_that_predict_the_velocity(
+    name: str, sides: Callable[[str], tuple[ICLightPipeline, PlainICLight]], tmp_path: Path
+) -> None:
     bundle = shutil.copytree(GOLDENS / "bundle", tmp_path / "bundle")
     config = bundle / "base" / "scheduler" / "scheduler_config.json"
     knobs = {**USUAL, **ODD[name]}
     model = knobs.pop("model", "fc")
-    by_noise = compare(*load(bundle, model), knobs)
+    by_noise = compare(*sides(model), knobs)
     config.write_text(json.dumps({**json.loads(config.read_text()), "prediction_type": "v_prediction"}))
     by_velocity = compare(*load(bundle, model), knobs)
     assert np.abs(by_velocity.astype(int) - by_noise).mean() > 1

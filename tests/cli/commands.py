@@ -114,6 +114,15 @@ def read_screen(screen: int) -> str:
         return ""
 
 
+def read_to_the_end(screen: int) -> str:
+    """Everything that comes to the screen until nothing writes to the terminal any more; the screen is closed."""
+    text = ""
+    while (read := read_screen(screen)) != "":
+        text += read
+    os.close(screen)
+    return text
+
+
 class Terminal:
     """``iclight`` in a process of its own whose output and errors go to a terminal.
 

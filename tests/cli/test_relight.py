@@ -7,6 +7,7 @@ import os
 import shlex
 import shutil
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image
 
+from iclight_local.cli import main
 from iclight_local.cli.inspect import replay_command
 from iclight_local.cli.output import progress_bar
 from iclight_local.imaging.encode import encode
@@ -27,10 +29,8 @@ from tests.cli.commands import (
     SUBJECT,
     Answer,
     Command,
-    Terminal,
     open_terminal,
-    read_screen,
-    spawn,
+    read_to_the_end,
 )
 from tests.fake_engine import FakeEngine, picture
 from tests.segmenters.onnx_models import bright_disc, write_brightness_net
@@ -210,18 +210,17 @@ class TestReplay:
 
 
 class TestProgress:
-    def test_no_bar_in_a_pipe(self, folder: Path) -> None:
-        answer = spawn("relight", SUBJECT, "-o", "out.png", *QUICK, cwd=folder)
-        assert answer.status == 0
-        assert answer.out == "out.png\n"
-        assert len(answer.err.splitlines()) == 1, answer.err
-        assert answer.err.startswith("seed 5; ")
-        assert "\r" not in answer.err
-
-    def test_a_bar_on_a_terminal(self, folder: Path) -> None:
-        with Terminal("relight", SUBJECT, "-o", "out.png", *QUICK, cwd=folder) as terminal:
-            screen = terminal.read_all()
-        assert terminal.process.returncode == 0
+    def test_a_bar_on_a_terminal(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        descriptor, line = open_terminal()
+        with (
+            ThreadPoolExecutor(1) as reader,
+            os.fdopen(line, "w", buffering=1) as stream,
+            monkeypatch.context() as patch,
+        ):
+            shown = reader.submit(read_to_the_end, descriptor)
+            patch.setattr(sys, "stderr", stream)
+            assert main(["relight", str(SUBJECT), "-o", "out.png", *map(str, QUICK)]) == 0
+        screen = shown.result()
         bars = [part.split()[0] for part in screen.split("\r") if "/" in part and ":" in part]
         assert [stage for index, stage in enumerate(bars) if bars[index - 1 : index] != [stage]] == [
             "start", "load", "lowres", "highres",
@@ -237,10 +236,7 @@ class TestProgress:
                 assert progress is not None
                 progress(Progress("lowres", 1, 4))
                 raise ValueError("stop")
-        text = ""
-        while (read := read_screen(screen)) != "":
-            text += read
-        os.close(screen)
+        text = read_to_the_end(screen)
         assert "lowres" in text
         assert text.split("\r")[-2].strip() == ""
 

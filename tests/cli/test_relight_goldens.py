@@ -70,10 +70,14 @@ def test_a_picture_equals_the_originals(name: str, iclight: Command, folder: Pat
     compare(written(folder, len(case["files"])), case, record_property, (2, 0.02))
 
 
-def test_a_process_of_its_own_gives_it_too(folder: Path, record_property: Record) -> None:
+def test_a_process_of_its_own_gives_it_too_and_draws_no_bar_in_a_pipe(folder: Path, record_property: Record) -> None:
     case = CASES["fc_left"]
     answer = spawn("relight", *subject_of("fc_left"), "-o", "out.png", *options_of(case), threads=2, cwd=folder)
     assert answer.status == 0, answer.err
+    assert answer.out == "out.png\n"
+    assert len(answer.err.splitlines()) == 1, answer.err
+    assert answer.err.startswith(f"seed {case['params']['seed']}; ")
+    assert "\r" not in answer.err
     compare(written(folder, 1), case, record_property, (2, 0.02), " (own process)")
 
 

@@ -71,6 +71,8 @@ def test_nothing_is_written_where_one_of_the_files_cannot_be(
     ("options", "words"),
     [
         (("--lights", " , "), "--lights is empty"),
+        (("--lights", "left,,right"), "--lights is 'left,,right', and there is no light at place 2 of 3: name one"),
+        (("--lights", "left,"), "no light at place 2 of 2"),
         (("--lights", "left,lefft"), "lefft"),
         (("--lights", "left, top, LEFT", "--parts"), "--lights names 'left' and 'LEFT'"),
         (("--columns", "0"), "--columns is 0, but must be a whole number from 1 to 20."),

@@ -201,12 +201,18 @@ class TestStopped:
         assert shop.server.bodies(LIGHT)[-1] == SIZE - kept
 
     def test_two_at_once(self, shop: Shop) -> None:
-        shop.server.trouble(LIGHT, SLOW)
-        processes = [shop.start("iclight-fc", "--json") for _ in range(2)]
-        answers = [ended(process) for process in processes]
+        crawling = Trouble(slow=1.0, method="GET")
+        shop.server.trouble(LIGHT, crawling)
+        first = shop.start("iclight-fc", "--json")
+        shop.wait_for_bytes(1)
+        second = shop.start("iclight-fc", "--json")
+        assert second.stderr is not None
+        assert "Another `iclight weights pull` is writing" in second.stderr.readline()
+        crawling.slow = 0
+        answers = [ended(process) for process in (first, second)]
         assert [status for status, _, _ in answers] == [0, 0]
-        assert sorted(len(json.loads(out)["fetched"]) for _, out, _ in answers) == [0, 1]
-        assert sorted("Another `iclight weights pull` is writing" in err for _, _, err in answers) == [False, True]
+        assert [len(json.loads(out)["fetched"]) for _, out, _ in answers] == [1, 0]
+        assert "Another" not in answers[0][2]
         assert shop.light.read_bytes() == DATA
         assert shop.server.bodies(LIGHT) == [SIZE]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
 from http.server import ThreadingHTTPServer
 from ipaddress import ip_network
 
@@ -12,26 +11,6 @@ import pytest
 from iclight_local.errors import InvalidRequest
 from iclight_local.imaging.guarded import Guard, fetch, open_socket, post
 from tests.imaging.hostile_server import BODY, PUBLIC, Handler, Names, redirect, refusal, serving
-
-
-@pytest.fixture(scope="module")
-def httpd() -> Iterator[int]:
-    with serving(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as port:
-        yield port
-
-
-@pytest.fixture
-def port(httpd: int) -> Iterator[int]:
-    Handler.seen = []
-    Handler.done.clear()
-    yield httpd
-    Handler.done.set()
-
-
-@pytest.fixture
-def names(port: int) -> Names:
-    return Names(port, pictures_test=[PUBLIC], inside_test=["10.0.0.7"])
-
 
 # What goes well
 

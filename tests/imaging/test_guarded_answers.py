@@ -18,26 +18,6 @@ from iclight_local.imaging import guarded
 from iclight_local.imaging.guarded import fetch, post
 from tests.imaging.hostile_server import BODY, PUBLIC, Handler, Names, redirect, refusal, serving
 
-
-@pytest.fixture(scope="module")
-def httpd() -> Iterator[int]:
-    with serving(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as port:
-        yield port
-
-
-@pytest.fixture
-def port(httpd: int) -> Iterator[int]:
-    Handler.seen = []
-    Handler.done.clear()
-    yield httpd
-    Handler.done.set()
-
-
-@pytest.fixture
-def names(port: int) -> Names:
-    return Names(port, pictures_test=[PUBLIC], inside_test=["10.0.0.7"])
-
-
 # Answers that are traps
 
 

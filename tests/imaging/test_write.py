@@ -132,6 +132,8 @@ def test_places_where_nothing_can_be_written(tmp_path: Path, check: bool, overwr
     (tmp_path / "file").write_bytes(b"mine")
     assert "is no folder" in attempt(tmp_path / "missing" / "out.png")
     assert "is no folder" in attempt(tmp_path / "file" / "out.png")
+    if Path("/proc").is_dir():
+        assert "/proc takes no new files" in attempt(Path("/proc/out.png"))
     assert "is a folder" in attempt(tmp_path)
     assert "is a folder" in attempt("")
     assert "/proc" in attempt("/proc/out.png")

@@ -50,9 +50,12 @@ class TestChoice:
         assert choose_segmenter(None) == Choice(DEFAULT)
 
     def test_no_subject_names_the_better_one_where_one_stands_in(self, mini):
-        error = NoSubject("mini found no subject: give --matte.")
-        assert Choice("mini").explained(error) is error
-        assert str(choose_segmenter(None).explained(error)) == (
-            f"mini found no subject: give --matte, or fetch the better '{DEFAULT}' once with "
-            f"`iclight weights pull {DEFAULT}`."
+        dark = np.zeros((64, 64, 3), np.uint8)
+        told = []
+        for choice in (Choice("mini"), choose_segmenter(None)):
+            with pytest.raises(NoSubject) as caught:
+                choice.segment(dark, allow_noncommercial=False)
+            told.append(str(caught.value))
+        assert told[1] == (
+            f"{told[0].removesuffix('.')}, or fetch the better '{DEFAULT}' once with `iclight weights pull {DEFAULT}`."
         )
