@@ -52,7 +52,6 @@ def opened(path: Path) -> sqlite3.Connection:
     try:
         base.execute("PRAGMA locking_mode = EXCLUSIVE")
         base.execute("PRAGMA journal_mode = WAL")
-        base.execute("PRAGMA synchronous = FULL")
         base.execute("BEGIN EXCLUSIVE")
         base.execute("COMMIT")
     except sqlite3.OperationalError as error:

@@ -115,8 +115,8 @@ class Runner:
         """Have every job that ended told, from the thread that ended it."""
         self._listeners.append(listener)
 
-    def submit(self, owner: str, dialect: str, asked: Asked) -> Job:
-        """Accept a call: from now on it is not lost.
+    def submit(self, owner: str, dialect: str, asked: Asked, *, awaited: bool = False) -> Job:
+        """Accept a call: from now on it is not lost; ``awaited`` as in :meth:`JobStore.add`.
 
         Raises:
             QueueFull: too many jobs wait.
@@ -128,7 +128,7 @@ class Runner:
         job = None
         try:
             # Not under the lock: while pictures are brought to the disk, nobody could even ask for a job's place.
-            job = self._store.add(owner, dialect, asked)
+            job = self._store.add(owner, dialect, asked, awaited=awaited)
         finally:
             with self._changed:
                 self._coming -= 1

@@ -1,7 +1,9 @@
 """Jobs on disk: a SQLite database for what is known of them, a folder each for pictures.
 
 A job is there once :meth:`JobStore.add` returned, whatever happens to the process or the machine then: its pictures are
-on the disk before its row is, and every change is one transaction. A result is there once its row says so.
+on the disk before its row is, and every change is one transaction. A result is there once its row says so. Of a job whose
+caller waits for the result, and was promised nothing before it, that holds for the end of the process alone: to wait for
+the disk three times would cost such a call more than all else that a server does.
 """
 
 from __future__ import annotations
@@ -54,6 +56,7 @@ class JobStore:
         self._folder, self._clock = folder, clock
         self._lifetimes = lifetimes if lifetimes is not None else Lifetimes()
         self._lock = threading.RLock()
+        self._awaited: set[str] = set()
         self._files.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._base = opened(folder / "jobs.sqlite")
 
@@ -62,28 +65,32 @@ class JobStore:
         with self._lock:
             self._base.close()
 
-    def add(self, owner: str, dialect: str, asked: Asked) -> Job:
-        """Keep a call as a queued job."""
+    def add(self, owner: str, dialect: str, asked: Asked, *, awaited: bool = False) -> Job:
+        """Keep a call as a queued job; ``awaited``: its caller waits for the result, and knows of no job before."""
         now, job_id, secret = self._clock(), secrets.token_urlsafe(24), secrets.token_urlsafe(24)
         folder = self._files / job_id
         uploaded = {name: data for name, data in asked.pictures.items() if isinstance(data, bytes)}
         folder.mkdir(mode=0o700)
-        for name, data in uploaded.items():
-            write_surely(folder / f"in-{name}", data)
-        sync(folder)
+        if awaited:
+            self._awaited.add(job_id)
+        self._write(job_id, {f"in-{name}": data for name, data in uploaded.items()})
         told = {
             "values": dict(asked.values),
             "links": {name: link.url for name, link in asked.pictures.items() if isinstance(link, Link)},
             "uploads": sorted(uploaded),
             "ignored": asked.ignored,
         }
-        with self._change() as base:
+        with self._change(surely=not awaited) as base:
             base.execute(
                 "INSERT INTO jobs (id, secret, owner, dialect, asked, state, created, expires) "
                 "VALUES (?, ?, ?, ?, ?, 'queued', ?, ?)",
                 (job_id, secret, owner, dialect, json.dumps(told), now, now + self._lifetimes.waiting),
             )
         return self._found(job_id)
+
+    def promise(self, job_id: str) -> None:
+        """Keep a job as surely as any: its caller waits no longer, and was told of it."""
+        self._awaited.discard(job_id)
 
     def get(self, job_id: str) -> Job | None:
         """A job by its id, or None."""
@@ -134,7 +141,8 @@ class JobStore:
 
     def begin(self, job_id: str) -> bool:
         """Take a queued job; False where somebody cancelled or took it."""
-        with self._change() as base:
+        # If a machine's end takes this back, the job is still queued.
+        with self._change(surely=False) as base:
             changed = base.execute(
                 "UPDATE jobs SET state = 'running', started = ?, attempts = attempts + 1 "
                 "WHERE id = ? AND state = 'queued'",
@@ -144,10 +152,7 @@ class JobStore:
 
     def finish(self, job_id: str, outcome: Outcome) -> bool:
         """Keep the results of a running job; False where it was cancelled meanwhile."""
-        folder = self._files / job_id
-        for index, (data, _) in enumerate(outcome.pictures):
-            write_surely(folder / f"out-{index}", data)
-        sync(folder)
+        self._write(job_id, {f"out-{index}": data for index, (data, _) in enumerate(outcome.pictures)})
         types, seeds = (json.dumps(list(each)) for each in ([kind for _, kind in outcome.pictures], outcome.seeds))
         return self._end(job_id, "done", {"outputs": types, "seeds": seeds})
 
@@ -231,7 +236,8 @@ class JobStore:
         # The names of columns are this module's own.
         columns = "".join(f", {name} = ?" for name in values)
         marks = ", ".join("?" * len(before))
-        with self._change() as base:
+        with self._change(surely=job_id not in self._awaited) as base:
+            self._awaited.discard(job_id)
             changed = base.execute(
                 f"UPDATE jobs SET state = ?, ended = ?, expires = ?{columns} WHERE id = ? AND state IN ({marks})",
                 (state, now, now + self._lifetimes.ended, *values.values(), job_id, *before),
@@ -249,9 +255,22 @@ class JobStore:
             raise EngineError(f"The job {job_id} is gone from {self._folder}.")
         return job
 
+    def _write(self, job_id: str, files: Mapping[str, bytes]) -> None:
+        """Write files into a job's folder."""
+        folder = self._files / job_id
+        if job_id in self._awaited:
+            for name, data in files.items():
+                (folder / name).write_bytes(data)
+            return
+        for name, data in files.items():
+            write_surely(folder / name, data)
+        sync(folder)
+
     @contextmanager
-    def _change(self) -> Iterator[sqlite3.Connection]:
+    def _change(self, *, surely: bool = True) -> Iterator[sqlite3.Connection]:
+        """One transaction; ``surely``: it is on the disk when the block is left, and not only out of the process."""
         with self._lock:
+            self._base.execute(f"PRAGMA synchronous = {'FULL' if surely else 'NORMAL'}")
             self._base.execute("BEGIN IMMEDIATE")
             try:
                 yield self._base

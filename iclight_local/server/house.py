@@ -8,9 +8,8 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, Response
 from starlette.routing import Route
 
-from iclight_local.dialects.base import JobView
+from iclight_local.dialects.base import Asked, JobView
 from iclight_local.dialects.house import DIALECT
-from iclight_local.jobs.base import Job
 from iclight_local.server.answers import Json, asks_json, failure, guarded, respond
 from iclight_local.server.reading import read_call
 from iclight_local.server.schema import house_schema, page
@@ -44,8 +43,8 @@ class HouseRoutes:
 
     async def relight(self, request: Request) -> Response:
         """The first picture itself; the job with links to all of them where ``Accept`` asks for JSON."""
-        service, job = self._service, await self._accepted(request)
-        job = await service.wait(request, job)
+        service, owner, asked = self._service, *await self._called(request)
+        job = await service.relit(request, owner, DIALECT.name, asked)
         refused = failure(DIALECT.refusal, job)
         if refused is not None:
             return respond(refused)
@@ -59,7 +58,8 @@ class HouseRoutes:
 
     async def submit(self, request: Request) -> Response:
         """A job that was accepted."""
-        job = await self._accepted(request)
+        owner, asked = await self._called(request)
+        job = await self._service.submit(request, owner, DIALECT.name, asked)
         return Json(_body(self._service.view(request, job)), 202)
 
     async def jobs(self, request: Request) -> Response:
@@ -109,10 +109,10 @@ class HouseRoutes:
         key = request.headers.get("x-api-key") or (token.strip() if bearer.lower() == "bearer" else None)
         return self._service.owner(request, key)
 
-    async def _accepted(self, request: Request) -> Job:
+    async def _called(self, request: Request) -> tuple[str, Asked]:
+        """Who calls, and for what."""
         owner = self._owner(request)
-        asked = DIALECT.read(await read_call(request, self._service.limits.body))
-        return await self._service.submit(request, owner, DIALECT.name, asked)
+        return owner, DIALECT.read(await read_call(request, self._service.limits.body))
 
 
 def _body(view: JobView) -> dict[str, Any]:

@@ -42,7 +42,7 @@ class PhotoroomRoutes:
         if request.method == "POST" and request.query_params:
             raise InvalidRequest("Parameters must be passed in the multipart body")
         asked = DIALECT.read(await read_call(request, service.limits.body))
-        job = await service.wait(request, await service.submit(request, owner, DIALECT.name, asked))
+        job = await service.relit(request, owner, DIALECT.name, asked)
         refused = failure(DIALECT.refusal, job)
         if refused is not None:
             return respond(refused)

@@ -12,7 +12,6 @@ from starlette.routing import Route
 from iclight_local.dialects import segmind, segmind_ic_light, segmind_relighting_v2
 from iclight_local.dialects.base import Answer, Call, Dialect, Fault, JobView
 from iclight_local.dialects.values import boolean
-from iclight_local.jobs.base import Job
 from iclight_local.server.answers import Json, asks_json, failure, guarded, respond
 from iclight_local.server.reading import read_call
 from iclight_local.server.service import Service
@@ -49,7 +48,7 @@ class SegmindRoutes:
             began = time.perf_counter()
             call = await self._called(request)
             as_text = boolean(call, "base64", False) or asks_json(request)
-            job = await self._service.wait(request, await self._accepted(request, dialect, call))
+            job = await self._service.relit(request, request.state.owner, dialect.name, dialect.read(call))
             refused = failure(_refusal, job)
             if refused is not None:
                 return respond(refused)
@@ -65,7 +64,8 @@ class SegmindRoutes:
 
     def _as_job(self, dialect: Dialect) -> Callable[[Request], Awaitable[Response]]:
         async def submit(request: Request) -> Response:
-            job = await self._accepted(request, dialect, await self._called(request))
+            call = await self._called(request)
+            job = await self._service.submit(request, request.state.owner, dialect.name, dialect.read(call))
             return respond(segmind.submitted(self._service.view(request, job), self._service.base(request)))
 
         return submit
@@ -87,9 +87,6 @@ class SegmindRoutes:
         # Before a body of any size is read.
         self._owner(request)
         return await read_call(request, self._service.limits.body)
-
-    async def _accepted(self, request: Request, dialect: Dialect, call: Call) -> Job:
-        return await self._service.submit(request, request.state.owner, dialect.name, dialect.read(call))
 
 
 def _refusal(fault: Fault, sentence: str) -> Answer:

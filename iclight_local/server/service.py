@@ -117,20 +117,28 @@ class Service:
         self._take(f"owner {found}")
         return found
 
-    async def submit(self, request: Request, owner: str, dialect: str, asked: Asked) -> Job:
-        """Accept a call.
+    async def relit(self, request: Request, owner: str, dialect: str, asked: Asked) -> Job:
+        """Accept a call and wait for what becomes of it, or for as long as calls wait.
+
+        Raises:
+            Busy: the queue is full.
+        """
+        return await self._wait(request, await self.submit(request, owner, dialect, asked, awaited=True))
+
+    async def submit(self, request: Request, owner: str, dialect: str, asked: Asked, *, awaited: bool = False) -> Job:
+        """Accept a call; ``awaited`` as in :meth:`~iclight_local.jobs.store.JobStore.add`.
 
         Raises:
             Busy: the queue is full.
         """
         try:
-            job = await asyncio.to_thread(self.runner.submit, owner, dialect, asked)
+            job = await asyncio.to_thread(self.runner.submit, owner, dialect, asked, awaited=awaited)
         except QueueFull as error:
             raise Busy(str(error), 10) from None
         request.state.job = job.id
         return job
 
-    async def wait(self, request: Request, job: Job) -> Job:
+    async def _wait(self, request: Request, job: Job) -> Job:
         """Wait until a job ended, or for as long as calls wait; cancel it where the caller goes away."""
         loop, woken = asyncio.get_running_loop(), asyncio.Event()
 
@@ -144,6 +152,8 @@ class Service:
                 # Not in this thread: while a job's state is brought to the disk, no other call would be answered.
                 found = await asyncio.to_thread(self.store.get, job.id)
                 if found is None or found.final or self._letting_go or loop.time() >= deadline:
+                    # Who is sent away before the end is told of the job.
+                    self.store.promise(job.id)
                     return job if found is None else found
                 try:
                     await asyncio.wait_for(woken.wait(), _LOOK_S)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from pathlib import Path
 
@@ -184,3 +185,43 @@ class TestOpening:
 
     def test_integrity(self, store: JobStore) -> None:
         assert store.is_whole()
+
+
+class TestWhoWaits:
+    """Who waits for a result was promised nothing before it, and does not wait for the disk."""
+
+    @pytest.fixture
+    def synced(self, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+        found: list[int] = []
+        fsync = os.fsync
+
+        def counted(handle: int) -> None:
+            found.append(handle)
+            fsync(handle)
+
+        monkeypatch.setattr(os, "fsync", counted)
+        return found
+
+    def test_the_disk_is_waited_for_where_a_job_was_promised(self, store: JobStore, synced: list[int]) -> None:
+        job = store.add("ann", "house", ASKED)
+        # The picture, its folder and the folder of all jobs.
+        assert len(synced) == 3
+        store.begin(job.id)
+        assert store.finish(job.id, DONE)
+        assert len(synced) == 3 + 4
+
+    def test_and_not_where_its_caller_waits(self, store: JobStore, tmp_path: Path, synced: list[int]) -> None:
+        job = store.add("ann", "house", ASKED, awaited=True)
+        store.begin(job.id)
+        assert store.finish(job.id, DONE)
+        assert synced == []
+        store.close()
+        found = JobStore(tmp_path / "jobs").get(job.id)
+        assert found is not None and (found.state, found.outputs) == ("done", ("image/png", "image/webp"))
+
+    def test_who_is_sent_away_is_promised_the_job(self, store: JobStore, synced: list[int]) -> None:
+        job = store.add("ann", "house", ASKED, awaited=True)
+        store.promise(job.id)
+        store.begin(job.id)
+        store.finish(job.id, DONE)
+        assert len(synced) == 4
