@@ -1,9 +1,9 @@
 """Jobs on disk: a SQLite database for what is known of them, a folder each for pictures.
 
 A job is there once :meth:`JobStore.add` returned, whatever happens to the process or the machine then: its pictures are
-on the disk before its row is, and every change is one transaction. A result is there once its row says so. Of a job whose
-caller waits for the result, and was promised nothing before it, that holds for the end of the process alone: to wait for
-the disk three times would cost such a call more than all else that a server does.
+on the disk before its row is, and every change is one transaction. A result is there once its row says so. Of a job
+whose caller waits for the result, and was promised nothing before it, that holds for the end of the process alone: to
+wait for the disk three times would cost such a call more than all else that a server does.
 """
 
 from __future__ import annotations
