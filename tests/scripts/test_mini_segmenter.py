@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,15 @@ from scripts.mini.segmenter import SIDE, Probability, Recipe, Segmenter, build, 
 from scripts.mini.warps import Random, placed, warp
 
 FEW = Recipe(stages=((2, 2, 32), (2, 2, 64)), keep_every=2, say_every=2)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def on_one_thread() -> Iterator[None]:
+    """One thread of torch, for fixtures of the module too: a second one only waits for such small pictures."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")
