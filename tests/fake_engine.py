@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from PIL import Image
@@ -76,6 +76,15 @@ class FakeEngine:
     def batch_key(self, request: RelightRequest) -> Hashable:
         """What shapes a batch, the picture's own shape apart."""
         return tuple(plan_of(request).shared.values())
+
+    def cut_out(self, request: RelightRequest, *, progress: ProgressCallback | None = None) -> RelightResult:
+        """The picture itself, of which the left half is the subject."""
+        result = self.relight(request, progress=progress)
+        image = request.subject_image.convert("RGBA") if isinstance(request.subject_image, Image.Image) else None
+        if image is None:
+            raise TypeError("An opened picture is cut out here.")
+        image.paste((0, 0, 0, 0), (image.width // 2, 0, image.width, image.height))
+        return replace(result, images=[image])
 
     def normals(self, request: RelightRequest, *, progress: ProgressCallback | None = None) -> NormalsResult:
         """A normal map and its parts, drawn from the seed."""

@@ -23,6 +23,9 @@ Fault = Literal[
 queue or too many calls, something that only other engines can do, an engine that failed, or a result that did not
 come for as long as calls wait."""
 
+Task = Literal["relight", "cut_out"]
+"""What an engine can do for a call, as its method is called."""
+
 MEDIA_TYPES = {"png": "image/png", "jpeg": "image/jpeg", "webp": "image/webp"}
 """Media types by the names of :data:`iclight_local.request.OutputFormat`."""
 
@@ -121,6 +124,8 @@ class Dialect(Protocol):
 
     name: str
     """As its file is named."""
+    task: Task
+    """What the engine does for its calls."""
 
     def read(self, call: Call) -> Asked:
         """Read and check a call; needs no network and no model.

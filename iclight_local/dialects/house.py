@@ -7,7 +7,7 @@ from typing import Any
 
 from PIL import Image
 
-from iclight_local.dialects.base import MEDIA_TYPES, Answer, Asked, Call, Delivered, Fault, Link
+from iclight_local.dialects.base import MEDIA_TYPES, Answer, Asked, Call, Delivered, Fault, Link, Task
 from iclight_local.dialects.pictures import opened_picture
 from iclight_local.dialects.values import MAX_PROMPT, picture, shown
 from iclight_local.errors import InvalidRequest
@@ -37,6 +37,7 @@ class House:
     """The house's own spelling."""
 
     name = "house"
+    task: Task = "relight"
 
     def read(self, call: Call) -> Asked:
         """As in :class:`~iclight_local.dialects.base.Dialect`; an unknown name is refused, with the nearest known."""

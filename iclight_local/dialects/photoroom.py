@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from iclight_local.dialects.base import MEDIA_TYPES, Answer, Asked, Call, Delivered, Fault, Link
+from iclight_local.dialects.base import MEDIA_TYPES, Answer, Asked, Call, Delivered, Fault, Link, Task
 from iclight_local.dialects.photoroom_fields import HONOURED, documented
 from iclight_local.dialects.photoroom_files import encoded, over, within
 from iclight_local.dialects.photoroom_placing import placed
@@ -54,7 +54,7 @@ _KEEP = {"ai.auto": "detail", "ai.preserve-hue-and-saturation": "colour"}
 _STRENGTH = 0.6
 # What needs no correction gets half of one.
 _WELL_EXPOSED = 0.5
-_STATUS: dict[Fault, int] = {
+STATUS: dict[Fault, int] = {
     "invalid": 400,
     "too_large": 400,
     "unsupported": 400,
@@ -65,7 +65,8 @@ _STATUS: dict[Fault, int] = {
     "failed": 500,
     "late": 504,
 }
-_FIXED: dict[Fault, str] = {"unauthorized": "Unauthorized"}
+FIXED: dict[Fault, str] = {"unauthorized": "Unauthorized"}
+"""Sentences that are the same whatever there is to say."""
 _LISTED = 20
 
 
@@ -73,6 +74,7 @@ class Photoroom:
     """Photoroom's spelling."""
 
     name = "photoroom"
+    task: Task = "relight"
 
     def read(self, call: Call) -> Asked:
         """As in :class:`~iclight_local.dialects.base.Dialect`; empty values count as missing."""
@@ -127,10 +129,10 @@ class Photoroom:
 
     def refusal(self, fault: Fault, sentence: str) -> Answer:
         """``{"error": {"message"}}``, with a ``code`` where another engine could do it."""
-        error = {"message": _FIXED.get(fault, sentence)}
+        error = {"message": FIXED.get(fault, sentence)}
         if fault == "unsupported":
             error["code"] = "unsupported_locally"
-        return Answer(_STATUS[fault], {"error": error})
+        return Answer(STATUS[fault], {"error": error})
 
 
 def headers(asked: Asked) -> dict[str, str]:
@@ -157,12 +159,6 @@ def account_refusal(fault: Fault, sentence: str, *, given: bool) -> Answer:
     if fault == "unauthorized" and not given:
         return Answer(400, {"error": {"message": "apiKey: Required"}})
     return DIALECT.refusal(fault, sentence)
-
-
-def segment_refusal(fault: Fault, sentence: str) -> Answer:
-    """A refusal of ``/v1/segment``, which has a body of its own: ``{"detail", "status_code", "type"}``."""
-    kind = "unsupported_locally" if fault == "unsupported" else fault
-    return Answer(_STATUS[fault], {"detail": _FIXED.get(fault, sentence), "status_code": _STATUS[fault], "type": kind})
 
 
 def _source(call: Call) -> tuple[str, bytes | Link]:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from iclight_local.dialects.base import MEDIA_TYPES, Answer, Asked, Call, Delivered, Fault, JobView, Link, State
+from iclight_local.dialects.base import MEDIA_TYPES, Answer, Asked, Call, Delivered, Fault, JobView, Link, State, Task
 from iclight_local.dialects.pictures import opened_picture
 from iclight_local.dialects.pixeldojo_fields import FIELDS, HERE, SIZES, request_schema, rounded, value_of
 from iclight_local.dialects.values import picture, present, shown
@@ -61,6 +61,7 @@ class PixelDojo:
     """PixelDojo's spelling."""
 
     name = "pixeldojo"
+    task: Task = "relight"
 
     def read(self, call: Call) -> Asked:
         """As in :class:`~iclight_local.dialects.base.Dialect`; unknown names are ignored."""

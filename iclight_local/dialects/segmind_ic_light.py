@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from iclight_local.dialects import segmind
-from iclight_local.dialects.base import Answer, Asked, Call, Delivered, Dialect, Fault
+from iclight_local.dialects.base import Answer, Asked, Call, Delivered, Dialect, Fault, Task
 from iclight_local.dialects.values import number, shown, text, whole, word
 from iclight_local.errors import InvalidRequest
 from iclight_local.request import RelightRequest
@@ -47,6 +47,7 @@ class SegmindIcLight:
     """``POST /v1/ic-light`` and ``/v2/ic-light``."""
 
     name = "segmind_ic_light"
+    task: Task = "relight"
 
     def __init__(self, needs_prompt: bool) -> None:
         """``needs_prompt``: whether a call without one is refused at once, and not when its turn comes."""

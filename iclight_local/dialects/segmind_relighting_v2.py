@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from iclight_local.dialects import segmind
-from iclight_local.dialects.base import Answer, Asked, Call, Delivered, Dialect, Fault
+from iclight_local.dialects.base import Answer, Asked, Call, Delivered, Dialect, Fault, Task
 from iclight_local.dialects.values import whole, word
 from iclight_local.errors import InvalidRequest
 from iclight_local.imaging.files import Picture, decode
@@ -117,6 +117,7 @@ class SegmindRelightingV2:
     """``POST /v1/segmind-relighting-v2`` and ``/v2/segmind-relighting-v2``."""
 
     name = "segmind_relighting_v2"
+    task: Task = "relight"
 
     def read(self, call: Call) -> Asked:
         """Read and check a call; a ``light_*`` field that is absent has its default.

@@ -49,6 +49,10 @@ class Engine(Protocol):
         """
         ...
 
+    def cut_out(self, request: RelightRequest, *, progress: ProgressCallback | None = None) -> RelightResult:
+        """Cut one picture's subject out, RGBA: its own colours and the matte; raises as :meth:`relight` does."""
+        ...
+
     def normals(self, request: RelightRequest, *, progress: ProgressCallback | None = None) -> NormalsResult:
         """Estimate the normal map of one picture's subject; raises as :meth:`relight` does."""
         ...

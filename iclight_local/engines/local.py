@@ -15,7 +15,9 @@ from iclight_local.engines.presets import PresetName, with_preset
 from iclight_local.engines.run import Run, shaped_as, takes_pictures_shape
 from iclight_local.engines.together import relight_together
 from iclight_local.errors import ICLightError, WeightsError
+from iclight_local.imaging.compose import with_alpha
 from iclight_local.imaging.files import upright_size
+from iclight_local.imaging.foreground import decontaminated
 from iclight_local.layouts.lora import LoraFile
 from iclight_local.pipelines.adapters import add_loras, use_lcm
 from iclight_local.pipelines.iclight import ICLightPipeline
@@ -110,6 +112,16 @@ class LocalEngine:
         if takes_pictures_shape(request):
             request = shaped_as(request, upright_size(request.subject_image, offline=self.options.offline))
         return tuple(plan_of(request).shared.values())
+
+    def cut_out(self, request: RelightRequest, *, progress: ProgressCallback | None = None) -> RelightResult:
+        """Cut one picture's subject out: its own colours with the matte as alpha, RGBA; no model of light is loaded."""
+        run = Run(self, request, plan_of(request), progress)
+        subject = run.subject()
+        with run.stage("finish"):
+            rgb = subject.picture.rgb
+            front = rgb if subject.matte_source == "alpha" else decontaminated(rgb, subject.matte)
+            image = Image.fromarray(with_alpha(front, subject.matte))
+        return run.result("cut_out", [image], subject)
 
     def normals(self, request: RelightRequest, *, progress: ProgressCallback | None = None) -> NormalsResult:
         """Estimate the normal map of one picture's subject with the background model's four lights."""

@@ -43,7 +43,7 @@ class Execution:
         """What a queued job has to agree in with others to be run together with them; None: it runs alone."""
         job = self._store.get(job_id)
         # What ran when a process went down may be why it did: it shall take no others with it.
-        if job is None or job.attempts:
+        if job is None or job.attempts or find_dialect(job.dialect).task != "relight":
             return None
         try:
             return self._engine.batch_key(self._request(job))
@@ -94,6 +94,8 @@ class Execution:
         """What became of each; an error of this program says nothing of whose it was, so that each is tried alone."""
         try:
             asked = [requests[job.id] for job in jobs]
+            if [find_dialect(job.dialect).task for job in jobs] == ["cut_out"]:
+                return [self._engine.cut_out(asked[0], progress=self._watch(jobs[0].id))]
             return [*self._engine.relight_together(asked, progress=[self._watch(job.id) for job in jobs])]
         except Exception as error:  # noqa: BLE001  # told by whoever ends the job
             if len(jobs) == 1:

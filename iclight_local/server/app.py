@@ -10,9 +10,10 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Match, Route
 
-from iclight_local.dialects import photoroom, pixeldojo, segmind
+from iclight_local.dialects import pixeldojo, segmind
 from iclight_local.dialects.house import DIALECT as HOUSE
 from iclight_local.dialects.photoroom import DIALECT as PHOTOROOM
+from iclight_local.dialects.photoroom_segment import DIALECT as SEGMENT
 from iclight_local.server.answers import Refusal, respond
 from iclight_local.server.hosts import OwnNames
 from iclight_local.server.house import HouseRoutes
@@ -31,7 +32,7 @@ _SEGMIND = (
 """Its models, and what its clients ask its other hosts for, which this server has not."""
 _WORDED: dict[str, Refusal] = {
     **dict.fromkeys(("/v2/edit", "/v1/account", "/v2/account", "/v1/render"), PHOTOROOM.refusal),
-    "/v1/segment": photoroom.segment_refusal,
+    "/v1/segment": SEGMENT.refusal,
     **dict.fromkeys(_SEGMIND, segmind.refusal),
     "/api/": pixeldojo.unknown_path,
 }

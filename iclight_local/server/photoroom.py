@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -11,8 +13,9 @@ from starlette.routing import Route
 from iclight_local.dialects import photoroom
 from iclight_local.dialects.base import Answer
 from iclight_local.dialects.photoroom import DIALECT
+from iclight_local.dialects.photoroom_segment import DIALECT as SEGMENT
 from iclight_local.errors import InvalidRequest, Unsupported
-from iclight_local.server.answers import failure, guarded, respond
+from iclight_local.server.answers import Json, asks_json, failure, guarded, respond
 from iclight_local.server.reading import read_call
 from iclight_local.server.service import Service, Unauthorized
 
@@ -32,7 +35,7 @@ class PhotoroomRoutes:
             Route("/v2/edit", guarded(DIALECT.refusal, self.edit), methods=["GET", "POST"]),
             Route("/v1/account", self._account(photoroom.account_v1()), methods=["GET"]),
             Route("/v2/account", self._account(photoroom.account_v2()), methods=["GET"]),
-            Route("/v1/segment", guarded(photoroom.segment_refusal, self.elsewhere), methods=["POST"]),
+            Route("/v1/segment", guarded(SEGMENT.refusal, self.segment), methods=["POST"]),
             Route("/v1/render", guarded(DIALECT.refusal, self.elsewhere), methods=["GET", "POST"]),
         ]
 
@@ -48,6 +51,22 @@ class PhotoroomRoutes:
             return respond(refused)
         picture = service.pictures(job)[0]
         return Response(picture.data, 200, photoroom.headers(job.asked), media_type=picture.media_type)
+
+    async def segment(self, request: Request) -> Response:
+        """The cut-out; as base64 where a call takes nothing but JSON, under both names that clients read."""
+        service, owner = self._service, self._owner(request)
+        called = await read_call(request, service.limits.body)
+        # One published client passes what it asks for in the address.
+        asked = SEGMENT.read(replace(called, fields={**request.query_params, **called.fields}))
+        job = await service.relit(request, owner, SEGMENT.name, asked)
+        refused = failure(SEGMENT.refusal, job)
+        if refused is not None:
+            return respond(refused)
+        picture, headers = service.pictures(job)[0], photoroom.headers(job.asked)
+        if not asks_json(request):
+            return Response(picture.data, 200, headers, media_type=picture.media_type)
+        text = base64.b64encode(picture.data).decode()
+        return Json({"base64img": text, "result_b64": text}, headers=headers)
 
     async def elsewhere(self, request: Request) -> Response:
         """What hosted has at this path, and this server has not."""

@@ -99,6 +99,15 @@ def test_warm_light_from_the_left(relighting: Live, call: Any) -> None:
     assert warmth(after) > 1.1 * warmth(before)
 
 
+def test_photoroom_cuts_out(relighting: Live) -> None:
+    alpha = np.asarray(relighting.form("/v1/segment", {"image_file": png(photograph())}).image)[..., 3] / 255
+    wide, high = SIZE
+    assert alpha.shape == (high, wide)
+    # The face is subject, the wall beside it is not.
+    assert alpha[high // 4 : high // 3, 2 * wide // 5 : wide // 2].mean() > 0.9
+    assert alpha[: high // 8, wide // 6 : wide // 4].mean() < 0.1
+
+
 def test_photoroom_exposes_well(relighting: Live) -> None:
     before = photograph(0.12)
     fields = {"imageFile": png(before), "lighting.mode": "ai.auto", "removeBackground": "false"}
