@@ -76,6 +76,7 @@ def test_defaults_in_words() -> None:
         "background_colour": "#ffffff",
         "contact_shadow": "off",
         "exposure": "as it comes",
+        "exposure_compensation": "as it comes",
         "model": "fc, or fbc with a background",
         "width": "512",
         "height": "640",
