@@ -116,11 +116,15 @@ class _Call:
             coding = response.headers.get("content-encoding", "identity").strip().lower()
             if coding not in ("", "identity"):
                 return Fault("answered with something compressed, which was not asked for", sent=True, final=True)
+            too_large = Fault(f"answered with more than {MAX_BYTES >> 20} MiB", sent=True, final=True)
+            announced = response.headers.get("content-length", "")
+            if announced.isdecimal() and int(announced) > MAX_BYTES:
+                return too_large
             body = bytearray()
             async for chunk in response.aiter_raw():
                 body += chunk
                 if len(body) > MAX_BYTES:
-                    return Fault(f"answered with more than {MAX_BYTES >> 20} MiB", sent=True, final=True)
+                    return too_large
             return self._received(response, bytes(body))
 
     def _received(self, response: httpx.Response, body: bytes) -> Received:

@@ -52,7 +52,7 @@ class TestHelp:
         answer = iclight("--help")
         assert answer.status == 0
         for command in COMMANDS:
-            assert re.search(rf"^ +{command} ", answer.out, re.MULTILINE)
+            assert re.search(rf"^ +{command}( |$)", answer.out, re.MULTILINE)
 
     @pytest.mark.parametrize("command", [*COMMANDS, *(f"weights {action}" for action in ACTIONS)])
     def test_of_a_command(self, command: str, iclight: Command) -> None:
