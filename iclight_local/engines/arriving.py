@@ -13,6 +13,7 @@ from iclight_local.errors import AnswerLost, InvalidRequest
 from iclight_local.imaging.addresses import parse_target
 from iclight_local.imaging.files import decode
 from iclight_local.imaging.guarded import Guard, fetch
+from iclight_local.imaging.sources import AS_BYTES
 from iclight_local.plan import highres_size
 from iclight_local.providers.base import Account, Provider
 from iclight_local.request import RelightRequest
@@ -85,7 +86,7 @@ def _decoded(data: bytes) -> Image.Image:
     try:
         picture = decode(data)
     except InvalidRequest as error:
-        raise InvalidRequest(f"what it sent cannot be used: {error}") from None
+        raise InvalidRequest(f"what came cannot be used: {str(error).replace(AS_BYTES, 'it')}") from None
     image = Image.fromarray(picture.rgb)
     if picture.alpha is not None and picture.alpha.min() < 255:
         image.putalpha(Image.fromarray(picture.alpha))

@@ -92,7 +92,7 @@ class _Call:
             async with asyncio.timeout(self._seconds):
                 return await self._answer()
         except (TimeoutError, httpx.TimeoutException):
-            return Fault(f"did not answer in time (at most {self._seconds:.3g} s)", self._out)
+            return Fault("did not answer in time", self._out)
         except httpx.ConnectError as error:
             # What it says may hold an address; of a certificate it is worth telling.
             if "CERTIFICATE" in str(error):
