@@ -8,10 +8,13 @@ from collections.abc import Mapping
 
 from iclight_local.errors import InvalidRequest
 from iclight_local.imaging.addresses import Target, parse_target, reach
-from iclight_local.providers.base import Account, Provider, Secret
+from iclight_local.providers.base import Account, Provider, Secret, Shelf
 
 SERVICE = "iclight-local"
 """What keys stand under in the system's keyring."""
+AUTHORIZATION = "ICLIGHT_UPLOAD_AUTHORIZATION"
+"""Variable of the environment: the header Authorization for ``upload_url``."""
+_HEADER = re.compile(r"[ -~]{8,4096}")
 _KEY = re.compile(r"[!-~]{8,4096}")
 _INSIDE = (".local", ".lan", ".internal", ".home.arpa", ".localhost")
 
@@ -41,6 +44,38 @@ def find_account(provider: Provider, environ: Mapping[str, str] | None = None) -
         Secret(key) if key else None,
         found if key else "",
     )
+
+
+def find_shelf(template: str | None, environ: Mapping[str, str] | None = None) -> Shelf | None:
+    """The owner's place for pictures that need a web address; None where there is none.
+
+    Args:
+        template: the setting ``upload_url``.
+        environ: the environment; by default the process's own.
+
+    Raises:
+        InvalidRequest: the template or the authorization is none; the sentence never tells the latter.
+    """
+    if template is None:
+        return None
+    if "{name}" not in template:
+        raise InvalidRequest("upload_url holds no {name}: https://host/path/{name}.png is needed.")
+    try:
+        target = parse_target(template.replace("{name}", "a"), "upload", ("http", "https"))
+    except InvalidRequest as error:
+        raise InvalidRequest(f"upload_url is no address: {error}") from None
+    if target.scheme == "http" and not _inside(target):
+        raise InvalidRequest(
+            "upload_url begins with http://, where anyone on the way could see the picture: https:// is needed, unless "
+            "the host is one of this network."
+        )
+    env = os.environ if environ is None else environ
+    authorization = env.get(AUTHORIZATION, "").strip()
+    if not authorization:
+        authorization = _from_keyring(AUTHORIZATION)
+    if authorization and not _HEADER.fullmatch(authorization):
+        raise InvalidRequest(f"The text in {AUTHORIZATION} is no header (8 letters of ASCII or more): set it anew.")
+    return Shelf(template, Secret(authorization) if authorization else None)
 
 
 def _check_address(url: str, provider: Provider) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from iclight_local.accounts import find_account
+from iclight_local.accounts import find_account, find_shelf
 from iclight_local.engines.base import Engine
 from iclight_local.engines.fallback import Candidate, FallbackEngine
 from iclight_local.engines.loras import checked_loras
@@ -62,12 +62,12 @@ def _candidate(name: str, settings: Settings, models: list[ModelName]) -> Candid
     """An engine by its name; what is wrong with a provider's address or key is told here."""
     if name == LOCAL:
         return Candidate(LOCAL, lambda: _local(settings, models), hosted=False)
-    account = find_account(list_providers()[name])
+    account, shelf = find_account(list_providers()[name]), find_shelf(settings.upload_url)
 
     def remote() -> Engine:
         from iclight_local.engines.remote import RemoteEngine, RemoteOptions
 
-        return RemoteEngine(account, RemoteOptions(home=settings.home, seconds=settings.remote_seconds))
+        return RemoteEngine(account, RemoteOptions(settings.home, settings.remote_seconds, shelf))
 
     return Candidate(name, remote, hosted=True)
 

@@ -110,6 +110,13 @@ class Settings(BaseModel):
         600, ge=1, le=86_400, description="Seconds that a hosted relight may take in all, waiting included."
     )
 
+    upload_url: str | None = Field(
+        None,
+        description="Address with {name} in it, where pictures are put (PUT) for providers that take web addresses "
+        "alone, and taken away afterwards (DELETE); they have to be able to fetch them there.",
+        json_schema_extra={"default_text": "none: such providers are refused files"},
+    )
+
     @property
     def engines(self) -> tuple[str, ...]:
         """Who relights, in the order of trying: ``local`` and names of providers."""

@@ -17,6 +17,7 @@ from iclight_local.providers.base import Provider
 from iclight_local.settings import LOCAL, PREFIX, Settings, load_settings
 
 SUMMARY = "Show the hosted providers: which are allowed, whether a key is there, what a picture costs. Sends nothing."
+ADDRESSES = "web addresses alone"
 PRICE_UNKNOWN = "not stated in its documents"
 
 
@@ -47,7 +48,7 @@ def describe(provider: Provider, settings: Settings) -> dict[str, Any]:
         "name": provider.name,
         "model": provider.model,
         "allowed": provider.name in settings.providers,
-        "takes": takes(provider),
+        "takes": _taken(provider, settings),
         "price": PRICE_UNKNOWN if provider.price is None else str(provider.price),
         "price_source": None if provider.price is None else provider.price.source,
         "key_variable": provider.key_variable,
@@ -66,7 +67,13 @@ def describe(provider: Provider, settings: Settings) -> dict[str, Any]:
 def takes(provider: Provider) -> str:
     """How a provider takes pictures."""
     uploads = find_senders(provider.dialect)[provider.model].uploads
-    return "files" if uploads else "web addresses alone"
+    return "files" if uploads else ADDRESSES
+
+
+def _taken(provider: Provider, settings: Settings) -> str:
+    """How a provider gets pictures with these settings."""
+    found = takes(provider)
+    return f"{found}; files by way of upload_url" if found == ADDRESSES and settings.upload_url else found
 
 
 def _order(settings: Settings) -> list[str]:

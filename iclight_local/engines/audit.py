@@ -25,7 +25,8 @@ class AuditLog:
         """Add a line and have it on the disk before this returns.
 
         Args:
-            event: ``sending``, before each time that a picture goes out; ``done`` or ``failed``, what came of it.
+            event: ``sending``, before each time that a picture goes out; ``done`` or ``failed``, what came of it;
+                ``left``: it still lies where it was put.
             facts: plain JSON values.
 
         Raises:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -27,12 +28,14 @@ class Candidate:
     open: Callable[[], Engine]
     hosted: bool
     engine: Engine | None = None
+    lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def opened(self) -> Engine:
         """The engine, opened once."""
-        if self.engine is None:
-            self.engine = self.open()
-        return self.engine
+        with self.lock:
+            if self.engine is None:
+                self.engine = self.open()
+            return self.engine
 
     def leaves(self, error: ICLightError) -> bool:
         """Whether an error of this engine leaves something that another one may do better."""

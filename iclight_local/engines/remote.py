@@ -22,12 +22,13 @@ from iclight_local.engines.arriving import arrived, misfits
 from iclight_local.engines.audit import AuditLog
 from iclight_local.engines.retrying import Told, converse
 from iclight_local.engines.transport import Fault, exchange
+from iclight_local.engines.uploading import host_of, put_away
 from iclight_local.engines.watched import Patience
 from iclight_local.errors import EngineError, ICLightError, Unsupported
 from iclight_local.imaging.bare import bare_png
 from iclight_local.imaging.files import Picture, decode
 from iclight_local.plan import random_seed
-from iclight_local.providers.base import Account
+from iclight_local.providers.base import Account, Shelf
 from iclight_local.request import RelightRequest
 from iclight_local.result import NormalsResult, Progress, ProgressCallback, RelightResult
 
@@ -39,10 +40,12 @@ class RemoteOptions:
     Attributes:
         home: folder of the audit log.
         seconds: what one relight may take in all.
+        shelf: where pictures get a web address, for APIs that take nothing else; None: files are refused for these.
     """
 
     home: Path
     seconds: float
+    shelf: Shelf | None = None
 
 
 class RemoteEngine:
@@ -111,17 +114,18 @@ class _Relight:
         with self._timed("decode"):
             picture = decode(self.request.subject_image)
             data = bare_png(picture)
-            request, sent = self._call(Subject(data, _address(self.request)))
+            address = self._address()
+            request, sent = self._call(Subject(data, address))
         facts = self._facts(picture, data)
         with self._noted(facts):
-            with self._timed("remote"):
+            with self._timed("remote"), self._put(data, facts, address) as kept:
                 told = Told(lambda: engine.audit.add("sending", facts), self._running)
                 found = converse(engine.sender, sent, self._exchange, self.patience, told)
             with self._timed("fetch"):
                 images = arrived(found.images[: request.number_of_images], engine.account, who, self.patience)
             facts["bill"] = self._bill(found)
         seed = request.seed if found.used_seed is None else found.used_seed
-        remarks = (*found.remarks, *misfits(engine.account.provider, request, picture.size, images, who))
+        remarks = (*kept, *found.remarks, *misfits(engine.account.provider, request, picture.size, images, who))
         return RelightResult(
             images=images,
             seed=seed,
@@ -136,6 +140,32 @@ class _Relight:
         """Tell where it is; whoever is told may stop it."""
         if self.progress is not None:
             self.progress(Progress(self.stage, int(self.stage == "fetch"), 1))
+
+    def _address(self) -> str | None:
+        """The picture's web address: its own, or the one that it will have on the shelf; None where it has none."""
+        source, shelf = self.request.subject_image, self.engine.options.shelf
+        if isinstance(source, str) and source[:8].lower().startswith(("http://", "https://")):
+            return source
+        return None if shelf is None or self.engine.sender.uploads else shelf.address(self.id)
+
+    @contextmanager
+    def _put(self, data: bytes, facts: dict[str, Any], address: str | None) -> Iterator[list[str]]:
+        """Have the picture lie where its address says, where that is on the shelf; gives warnings."""
+        shelf = self.engine.options.shelf
+        if shelf is None or address != shelf.address(self.id):
+            yield []
+            return
+        away = {**facts, "provider": host_of(shelf), "as": "file", "bytes": len(data)}
+        away["sha256"] = hashlib.sha256(data).hexdigest()
+        self.engine.audit.add("sending", away)
+        warnings: list[str] = []
+        try:
+            with put_away(shelf, self.id, data, self.patience) as warnings:
+                yield warnings
+        finally:
+            if warnings:
+                with suppress(EngineError):
+                    self.engine.audit.add("left", away)
 
     def _call(self, subject: Subject) -> tuple[RelightRequest, Sent]:
         """What is asked of the API, and the call for it.
@@ -219,9 +249,3 @@ class _Relight:
     def _hidden(self, text: str) -> str:
         key = self.engine.account.key
         return text if key is None else key.hidden_in(text)
-
-
-def _address(request: RelightRequest) -> str | None:
-    """The address that the owner gave for the picture; None where it is a file."""
-    source = request.subject_image
-    return source if isinstance(source, str) and source[:8].lower().startswith(("http://", "https://")) else None

@@ -13,7 +13,7 @@ import json
 import logging
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
@@ -21,12 +21,14 @@ import httpx
 from iclight_local import __version__
 from iclight_local.dialects.sending import Received, Sent
 from iclight_local.engines.watched import Watch, watched
-from iclight_local.providers.base import Account
+from iclight_local.providers.base import Account, Secret
 
 CONNECT_S = 10.0
 """Seconds that a connection, its encryption included, may take."""
 READ_S = 180.0
 """Seconds without a byte before an answer is given up: a picture made at once is preceded by silence."""
+OWN = {"User-Agent": f"iclight-local/{__version__}", "Accept-Encoding": "identity", "Connection": "close"}
+"""Headers of every call."""
 MAX_BYTES = 64 * 2**20
 """Bytes an answer may have."""
 
@@ -46,6 +48,24 @@ class Fault:
     final: bool = False
 
 
+@dataclass(frozen=True)
+class Outgoing:
+    """A call in HTTP's terms.
+
+    Attributes:
+        method, url: as they are sent; the URL is trusted.
+        headers: its own, the key among them.
+        parts: what else httpx takes: ``params``, ``content``, ``data``, ``files``.
+        key: hidden wherever the answer tells it.
+    """
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(repr=False)
+    parts: Mapping[str, Any] = field(repr=False)
+    key: Secret | None
+
+
 def exchange(account: Account, sent: Sent, seconds: float, watch: Watch) -> Received | Fault:
     """Make one call.
 
@@ -58,18 +78,27 @@ def exchange(account: Account, sent: Sent, seconds: float, watch: Watch) -> Rece
     Returns:
         The answer, with dots wherever it tells the key; or why there is none.
     """
+    provider, key = account.provider, account.key
+    headers = {} if sent.json is None else {"Content-Type": "application/json"}
+    if key is not None:
+        headers[provider.header] = provider.scheme + key.reveal()
+    return send(Outgoing(sent.method, account.base_url + sent.path, headers, _parts(sent), key), seconds, watch)
+
+
+def send(out: Outgoing, seconds: float, watch: Watch) -> Received | Fault:
+    """Make a call of any kind; see :func:`exchange`."""
     # Their lines tell addresses, and in addresses of pictures there are secrets.
     for name in ("httpx", "httpcore"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    call = _Call(account, sent, seconds)
+    call = _Call(out, seconds)
     return watched(call.run, watch, call.stop)
 
 
 class _Call:
     """One call on its way, in an event loop of its own: only so a limit holds however slowly bytes drip."""
 
-    def __init__(self, account: Account, sent: Sent, seconds: float) -> None:
-        self._account, self._sent, self._seconds = account, sent, seconds
+    def __init__(self, out: Outgoing, seconds: float) -> None:
+        self._call, self._seconds = out, seconds
         self._out = self._unwanted = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[Any] | None = None
@@ -106,11 +135,11 @@ class _Call:
         async with (
             httpx.AsyncClient(verify=_tls(), timeout=limits, follow_redirects=False) as client,
             client.stream(
-                self._sent.method,
-                self._account.base_url + self._sent.path,
-                headers=self._headers(),
+                self._call.method,
+                self._call.url,
+                headers={**OWN, **self._call.headers},
                 extensions={"trace": self._traced},
-                **_body(self._sent),
+                **self._call.parts,
             ) as response,
         ):
             coding = response.headers.get("content-encoding", "identity").strip().lower()
@@ -129,26 +158,19 @@ class _Call:
 
     def _received(self, response: httpx.Response, body: bytes) -> Received:
         headers = {name.lower(): value for name, value in response.headers.items()}
-        key = self._account.key
+        key = self._call.key
         if key is None:
             return Received(response.status_code, headers, body)
         # Before anybody reads it, so that no sentence, file or log can tell the key.
         headers = {name: key.hidden_in(value) for name, value in headers.items()}
         return Received(response.status_code, headers, key.hidden_in_bytes(body))
 
-    def _headers(self) -> Mapping[str, str]:
-        provider, key = self._account.provider, self._account.key
-        own = {"User-Agent": f"iclight-local/{__version__}", "Accept-Encoding": "identity", "Connection": "close"}
-        if self._sent.json is not None:
-            own["Content-Type"] = "application/json"
-        return own if key is None else {**own, provider.header: provider.scheme + key.reveal()}
-
     async def _traced(self, event: str, info: Mapping[str, Any]) -> None:
         if event.endswith("send_request_headers.started"):
             self._out = True
 
 
-def _body(sent: Sent) -> dict[str, Any]:
+def _parts(sent: Sent) -> dict[str, Any]:
     """The parts of a call that come after its address, as httpx takes them."""
     parts: dict[str, Any] = {"params": dict(sent.query)} if sent.query else {}
     if sent.json is not None:

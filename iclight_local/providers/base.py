@@ -82,6 +82,23 @@ class Secret:
 
 
 @dataclass(frozen=True)
+class Shelf:
+    """A place of the owner's where pictures can be put, and fetched by whoever knows their address.
+
+    Attributes:
+        template: an address with ``{name}`` in it, to which files are PUT and from which they are fetched and DELETEd.
+        authorization: the header of that name for PUT and DELETE; None where none is needed.
+    """
+
+    template: str = field(repr=False)
+    authorization: Secret | None
+
+    def address(self, name: str) -> str:
+        """The address of a file."""
+        return self.template.replace("{name}", name)
+
+
+@dataclass(frozen=True)
 class Account:
     """A provider, as its owner can reach it.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,7 +23,9 @@ from iclight_local.errors import (
 )
 from iclight_local.request import RelightRequest
 from tests.fake_engine import FakeEngine, picture
-from tests.providers.hostile_provider import PNG
+from tests.providers.hostile_provider import PNG, hostile
+from tests.providers.hosting import remote
+from tests.server.live import serving
 
 
 def candidate(name: str, error: ICLightError | None = None, *, hosted: bool = True) -> Candidate:
@@ -144,6 +147,18 @@ def test_normals_of_whoever_can() -> None:
         FallbackEngine([failing, candidate("photoroom", Unsupported("No normals."))]).normals(asked())
     with pytest.raises(InvalidRequest):
         FallbackEngine([candidate("local", InvalidRequest("Bad."), hosted=False), candidate("other")]).normals(asked())
+
+
+def test_behind_a_server(tmp_path: Path) -> None:
+    """A job of the server that its own engine cannot do, made by a provider that tells no seed."""
+    with hostile() as provider:
+        local = candidate("local", OutOfMemory("Too big."), hosted=False)
+        hosted = Candidate("photoroom", lambda: remote("photoroom", provider.url, tmp_path), True)
+        with serving(tmp_path / "jobs", engine=FallbackEngine([local, hosted])) as live:
+            fields = {"imageFile": PNG, "lighting.mode": "ai.auto", "removeBackground": "false"}
+            reply = live.form("/v2/edit", {**fields, "referenceBox": "originalImage"})
+        assert reply.status == 200 and reply.image.size == (48, 32), reply.data
+        assert provider.paid_calls == 1
 
 
 def test_it_is_an_engine() -> None:
