@@ -93,6 +93,12 @@ class TestLightness:
             ("inspect", "from iclight_local.cli import main; assert main(['inspect', 'a.png']) == 0", "done"),
             ("weights list", "from iclight_local.cli import main; assert main(['weights', 'list']) == 0", "done"),
             ("licences", "from iclight_local.cli import main; assert main(['weights', 'licences']) == 0", "done"),
+            ("providers", "from iclight_local.cli import main; assert main(['providers']) == 0", "done"),
+            (
+                "a provider",
+                "from iclight_local.cli import main; assert main(['relight', 'a.png', '--provider', 'photoroom']) == 2",
+                "done",
+            ),
             (
                 "a wrong knob",
                 "from iclight_local.cli import main; assert main(['relight', 'a.png', '--cfg', '0']) == 2",

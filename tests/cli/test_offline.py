@@ -32,6 +32,8 @@ COMMANDS = {
     "weights verify": (("weights", "verify"), 0),
     "weights pull": (("weights", "pull"), 2),
     "doctor": (("doctor",), 0),
+    "providers": (("providers",), 0),
+    "a provider by name": ((*RELIGHT, "--provider", "photoroom"), 2),
 }
 
 

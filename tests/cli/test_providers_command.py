@@ -48,7 +48,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_whoever_is_named_is_asked(provider: Script, home: Path, folder: Path, iclight: Command) -> None:
     answer = iclight("relight", SUBJECT, "-o", "out.png", "--provider", "photoroom")
     assert answer.status == 0, answer.err
-    assert answer.out == "out.png\n" and "made by photoroom; no seed is known; " in answer.err
+    assert answer.out == "out.png\n" and "\nmade by photoroom; no seed is known" in answer.err
     assert "peak memory" not in answer.err
     assert Image.open("out.png").size == (48, 32) and provider.paid_calls == 1
     assert (home / "audit.jsonl").read_text().count('"sending"') == 1
