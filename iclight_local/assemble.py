@@ -55,7 +55,7 @@ def engine_from(settings: Settings, models: Iterable[ModelName] = ()) -> Engine:
     if not settings.engines:
         raise InvalidRequest("local_first is off and no provider is allowed, so nobody is left to relight: name one.")
     candidates = [_candidate(name, settings, list(models)) for name in settings.engines]
-    return candidates[0].opened() if len(candidates) == 1 else FallbackEngine(candidates)
+    return FallbackEngine(candidates)
 
 
 def _candidate(name: str, settings: Settings, models: list[ModelName]) -> Candidate:

@@ -147,11 +147,24 @@ class FallbackEngine:
                 failed.append(error)
         raise failed[0]
 
+    def unpaid(self) -> FallbackEngine:
+        """The same engines for a request that a provider may have been paid for already: none is asked once more."""
+        return FallbackEngine([_barred(each) if each.hosted else each for each in self._candidates])
+
     def close(self) -> None:
         """Close whatever was opened."""
         for candidate in self._candidates:
             if candidate.engine is not None:
                 candidate.engine.close()
+
+
+def _barred(candidate: Candidate) -> Candidate:
+    def refuse() -> Engine:
+        raise AnswerLost(
+            "this was interrupted once and may have been sent and charged for then, so it is not sent again."
+        )
+
+    return Candidate(candidate.name, refuse, hosted=True)
 
 
 def _outcomes(candidate: Candidate, tasks: Sequence[_Task]) -> list[Outcome]:

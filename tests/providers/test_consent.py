@@ -219,7 +219,8 @@ class TestWhoIsAllowed:
         (tmp_path / "config.toml").write_text('providers = ["photoroom"]\nlocal_first = false\n')
         monkeypatch.delenv("ICLIGHT_PROVIDERS")
         alone = open_engine(home=tmp_path)
-        assert isinstance(alone, RemoteEngine) and alone.name == "remote:photoroom"
+        with pytest.raises(Unsupported, match=r"^Photoroom needs a key, and there is none: set PHOTOROOM_API_KEY\.$"):
+            alone.relight(RelightRequest(subject_image=PNG))
 
     def test_nobody_offline(self, tmp_path: Path) -> None:
         names = ("photoroom",)

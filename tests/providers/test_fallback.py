@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -158,6 +159,30 @@ def test_behind_a_server(tmp_path: Path) -> None:
             fields = {"imageFile": PNG, "lighting.mode": "ai.auto", "removeBackground": "false"}
             reply = live.form("/v2/edit", {**fields, "referenceBox": "originalImage"})
         assert reply.status == 200 and reply.image.size == (48, 32), reply.data
+        assert provider.paid_calls == 1
+
+
+def test_a_job_that_was_interrupted_is_not_sent_again(tmp_path: Path) -> None:
+    with hostile() as provider:
+
+        def engine() -> FallbackEngine:
+            local = candidate("local", OutOfMemory("Too big."), hosted=False)
+            return FallbackEngine(
+                [local, Candidate("photoroom", lambda: remote("photoroom", provider.url, tmp_path), True)]
+            )
+
+        with serving(tmp_path / "jobs", engine=engine(), start=False) as live:
+            job = live.form("/relight/jobs", {"subject_image": PNG}).json["id"]
+            assert live.service.store.begin(job)
+        # The server is gone in the middle of it, and comes back.
+        with serving(tmp_path / "jobs", engine=engine()) as live:
+            while (told := live.get(f"/relight/jobs/{job}").json)["state"] in ("queued", "running"):
+                time.sleep(0.01)
+            assert told["state"] == "failed" and "it is not sent again" in told["error"], told
+            again = live.form("/relight/jobs", {"subject_image": PNG}).json["id"]
+            while (told := live.get(f"/relight/jobs/{again}").json)["state"] in ("queued", "running"):
+                time.sleep(0.01)
+            assert told["state"] == "done", told
         assert provider.paid_calls == 1
 
 
