@@ -16,6 +16,8 @@ TRIES = 5
 FIRST_WAIT_S, MOST_WAIT_S = 0.5, 20.0
 """Bounds of the wait before the second try, and before any: a random part of the bound, which doubles each time."""
 
+_MOMENT_S = 0.01
+
 Exchange = Callable[[Sent, float], Received | Fault]
 """Makes one call within so many seconds."""
 
@@ -57,10 +59,7 @@ def converse(sender: Sender, first: Sent, exchange: Exchange, patience: Patience
         bill = _merged(bill, outcome.bill)
         told.running(outcome.running)
         if outcome.after >= patience.left():
-            raise AnswerLost(
-                f"{sender.provider} did not finish within {patience.seconds:g} s, and may still charge for its job "
-                f"{outcome.poll.job}: --remote-seconds waits longer."
-            )
+            raise talk.unfinished(outcome.poll)
         patience.sleep(outcome.after)
         outcome = talk.answer(outcome.poll)
     return replace(outcome, bill=_merged(bill, outcome.bill))
@@ -84,6 +83,13 @@ class _Talk:
             self._patience.sleep(wait)
         raise AssertionError("the last try returns or raises")
 
+    def unfinished(self, poll: Sent) -> AnswerLost:
+        """The error where a job took more than the time there was."""
+        return AnswerLost(
+            f"{self._sender.provider} did not finish within {self._patience.seconds:g} s, and may still charge for its "
+            f"job {poll.job}: --remote-seconds waits longer."
+        )
+
     def _outcome(self, sent: Sent) -> Outcome | Fault:
         received = self._exchange(sent, max(self._patience.left(), 0.001))
         return received if isinstance(received, Fault) else self._sender.understand(received, sent)
@@ -92,6 +98,8 @@ class _Talk:
         who = self._sender.provider
         if isinstance(outcome, Refused):
             return outcome.error
+        if sent.job is not None and self._patience.left() < _MOMENT_S:
+            return self.unfinished(sent)
         if sent.job is not None:
             return AnswerLost(f"{who} {outcome.what} when asked for its job {sent.job}, which may be charged for.")
         if not outcome.sent:
