@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from iclight_local.accounts import find_account, find_shelf
 from iclight_local.engines.base import Engine
+from iclight_local.engines.fallback import Candidate, FallbackEngine
 from iclight_local.engines.loras import checked_loras
+from iclight_local.errors import InvalidRequest
+from iclight_local.providers import list_providers
 from iclight_local.request import ModelName
-from iclight_local.settings import Settings, load_settings
+from iclight_local.settings import LOCAL, Settings, load_settings
 from iclight_local.store.bundles import check_models, find_bundle, stand_in_notice
 
 
@@ -33,10 +37,43 @@ def open_engine(**overrides: Any) -> Engine:
 def engine_from(settings: Settings, models: Iterable[ModelName] = ()) -> Engine:
     """Open the engine of already read settings; raises as :func:`open_engine` does.
 
+    Hosted providers are part of it only where the settings name them, and never offline.
+
     Args:
         settings: the owner's.
         models: those that will be asked for: their files are checked at once, before anything heavy is imported.
     """
+    if settings.engines == (LOCAL,):
+        return _local(settings, models)
+    if settings.offline:
+        if LOCAL not in settings.engines:
+            raise InvalidRequest(
+                f"{', '.join(settings.engines)} was asked for, and offline mode is on, in which nothing is sent: "
+                "leave one of the two out."
+            )
+        return _local(settings, models)
+    if not settings.engines:
+        raise InvalidRequest("local_first is off and no provider is allowed, so nobody is left to relight: name one.")
+    candidates = [_candidate(name, settings, list(models)) for name in settings.engines]
+    return FallbackEngine(candidates)
+
+
+def _candidate(name: str, settings: Settings, models: list[ModelName]) -> Candidate:
+    """An engine by its name; what is wrong with a provider's address or key is told here."""
+    if name == LOCAL:
+        return Candidate(LOCAL, lambda: _local(settings, models), hosted=False)
+    account, shelf = find_account(list_providers()[name]), find_shelf(settings.upload_url)
+
+    def remote() -> Engine:
+        from iclight_local.engines.remote import RemoteEngine, RemoteOptions
+
+        return RemoteEngine(account, RemoteOptions(settings.home, settings.remote_seconds, shelf))
+
+    return Candidate(name, remote, hosted=True)
+
+
+def _local(settings: Settings, models: Iterable[ModelName]) -> Engine:
+    """Open this machine's engine."""
     bundle = find_bundle(settings.weights, settings.home)
     if models:
         check_models(bundle, models)

@@ -8,7 +8,8 @@
     ├── Unsupported           not with this engine or these weights; others could            exit 2
     │   └── WeightsError      weights or a segmenter missing, damaged or of another kind     exit 2
     ├── EngineError           it should have worked: a full disk, a failing device           exit 1
-    │   └── OutOfMemory       the device's memory did not suffice                            exit 1
+    │   ├── OutOfMemory       the device's memory did not suffice                            exit 1
+    │   └── AnswerLost        a provider may have done and charged it, and gave no picture   exit 1
     └── Cancelled             stopped by the user                                            exit 130
 """
 
@@ -49,6 +50,10 @@ class EngineError(ICLightError):
 
 class OutOfMemory(EngineError):
     """The device's memory did not suffice."""
+
+
+class AnswerLost(EngineError):
+    """A provider was sent the picture and may have charged for it, but its answer never came."""
 
 
 class Cancelled(ICLightError):

@@ -17,7 +17,8 @@ class Progress:
     """How far a run is.
 
     Attributes:
-        stage: what runs now: ``segment``, ``load``, ``lowres`` or ``highres``.
+        stage: what runs now: ``segment``, ``load``, ``lowres`` or ``highres``; of a hosted relight ``decode``,
+            ``queue``, ``remote`` or ``fetch``.
         step: sampling steps done, both passes together.
         steps: sampling steps in all.
         preview: the first picture as it looks so far, RGB, about as large as the result of the running pass;
@@ -40,12 +41,12 @@ class RelightResult:
 
     Attributes:
         images: RGB, or RGBA where the result knows transparency; ``number_of_images`` of them.
-        seed: the seed that was used; one generator serves all images.
+        seed: the seed that was used; one generator serves all images. None: a provider did not tell it.
         record: the executed request, the seed, the hashes of the inputs and the weights, the engine and
             the versions, as plain JSON values.
         engine: name of the engine that made it.
         timings: seconds by stage (``decode``, ``segment``, ``load``, ``lowres``, ``highres``,
-            ``finish``, ``hash``);
+            ``finish``, ``hash``; of a hosted relight ``decode``, ``remote``, ``fetch``);
             stages that did not run are left out.
         peak_memory: bytes; on CUDA of the device during the run, else of this process so far.
         warnings: one sentence each.
@@ -55,7 +56,7 @@ class RelightResult:
     """
 
     images: list[PIL.Image.Image]
-    seed: int
+    seed: int | None
     record: Mapping[str, Any]
     engine: str
     timings: Mapping[str, float] = field(default_factory=dict)

@@ -16,6 +16,7 @@ from iclight_local.errors import InvalidRequest
 from iclight_local.layouts.lora import ACCEPTS as LORA_ACCEPTS
 from iclight_local.layouts.lora import SEPARATOR as LORA_SEPARATOR
 from iclight_local.layouts.lora import LoraFile, parse_lora
+from iclight_local.providers import list_providers
 from iclight_local.segmenters.catalogue import DEFAULT as DEFAULT_SEGMENTER
 from iclight_local.sentences import expectation
 from iclight_local.store.bundles import DEFAULT as DEFAULT_BUNDLE
@@ -23,6 +24,8 @@ from iclight_local.store.bundles import DEFAULT as DEFAULT_BUNDLE
 PREFIX = "ICLIGHT_"
 CONFIG_FILE = "config.toml"
 SERVE_TABLE = "serve"
+LOCAL = "local"
+"""This machine's engine among the names of providers."""
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
@@ -35,6 +38,18 @@ def _loras(value: object) -> object:
     if not isinstance(value, list | tuple):
         return value
     return tuple(each if isinstance(each, LoraFile) else parse_lora(os.fspath(each)) for each in value)
+
+
+def _providers(value: object) -> object:
+    """Names of engines: one, several in one text with commas between, or a list of these."""
+    texts = [value] if isinstance(value, str) else value
+    if not isinstance(texts, list | tuple) or not all(isinstance(text, str) for text in texts):
+        return value
+    names = tuple(dict.fromkeys(name.strip() for text in texts for name in text.split(",") if name.strip()))
+    unknown = set(names) - {LOCAL, *list_providers()}
+    if unknown:
+        raise ValueError(f"there is no provider {min(unknown)}")
+    return names
 
 
 class Settings(BaseModel):
@@ -78,7 +93,35 @@ class Settings(BaseModel):
         json_schema_extra={"default_text": f"{DEFAULT_SEGMENTER}, else {EMBEDDED}"},
     )
     allow_noncommercial: bool = Field(False, description="Allow segmenters whose licence forbids commercial use.")
-    offline: bool = Field(False, description="Fetch nothing at all, pictures by URL included.")
+    offline: bool = Field(False, description="Fetch and send nothing at all, pictures by URL included.")
+    providers: Annotated[tuple[str, ...], BeforeValidator(_providers)] = Field(
+        (),
+        description="Hosted providers that pictures may be sent to where this machine's engine cannot relight them, in "
+        "the order in which they are tried.",
+        json_schema_extra={
+            "default_text": "none: nothing is sent",
+            "accepts": f"names of providers, with commas between: {', '.join(list_providers())}",
+        },
+    )
+    local_first: bool = Field(
+        True, description=f"Try this machine's engine before the providers, where {LOCAL} is not named among them."
+    )
+    remote_seconds: float = Field(
+        600, ge=1, le=86_400, description="Seconds that a hosted relight may take in all, waiting included."
+    )
+
+    upload_url: str | None = Field(
+        None,
+        description="Address with {name} in it, where pictures are put (PUT) for providers that take web addresses "
+        "alone, and taken away afterwards (DELETE); they have to be able to fetch them there.",
+        json_schema_extra={"default_text": "none: such providers are refused files"},
+    )
+
+    @property
+    def engines(self) -> tuple[str, ...]:
+        """Who relights, in the order of trying: ``local`` and names of providers."""
+        first = (LOCAL,) if self.local_first and LOCAL not in self.providers else ()
+        return first + self.providers
 
 
 class ServeSettings(BaseModel):

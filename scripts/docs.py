@@ -20,9 +20,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.serving.tables import kills_table, load_table
 from iclight_local.cli import COMMANDS, command_summary
+from iclight_local.cli.providers import PRICE_UNKNOWN, takes
 from iclight_local.errors import ICLightError
 from iclight_local.fields import knob_fields, markdown_table
 from iclight_local.pipelines.memory import DEFAULT_WORK, GIB, SD15, choose_measures
+from iclight_local.providers import list_providers
 from iclight_local.request import RelightRequest
 from iclight_local.segmenters.catalogue import DEFAULT, NAMED
 from iclight_local.sentences import kind
@@ -61,6 +63,17 @@ def segmenters() -> str:
         for model in NAMED.values()
     ]
     return "\n".join(["| model | licence | commercial use | what it is |", "|---|---|---|---|", *rows]) + "\n"
+
+
+def providers() -> str:
+    """The hosted providers that can be allowed by name."""
+    rows = [
+        f"| `{provider.name}` | {takes(provider)} | {PRICE_UNKNOWN if provider.price is None else provider.price} "
+        f"| `{provider.key_variable}` | `{provider.base_variable}` |"
+        for provider in list_providers().values()
+    ]
+    head = "| provider | takes | price | key | another address |"
+    return "\n".join([head, "|---|---|---|---|---|", *rows]) + "\n"
 
 
 def memory() -> str:
@@ -118,6 +131,7 @@ README_TABLES: Tables = {
     "serve": lambda: settings(ServeSettings, f"{PREFIX}{SERVE_TABLE.upper()}_"),
     "memory": memory,
     "segmenters": segmenters,
+    "providers": providers,
     "errors": exit_statuses,
 }
 

@@ -18,6 +18,7 @@ LAYERS = {
     "families": 1,
     "headers": 1,
     "light": 1,
+    "providers": 1,
     "sentences": 1,
     "request": 2,
     "fields": 3,
@@ -31,6 +32,7 @@ LAYERS = {
     "store": 4,
     "dialects": 4,
     "engines": 5,
+    "accounts": 6,
     "settings": 6,
     "assemble": 7,
     "jobs": 7,
@@ -55,6 +57,8 @@ HOMES = {
     "prometheus_client": {"server"},
     "sqlite3": {"jobs"},
     "psutil": {"pipelines"},
+    "httpx": {"engines"},
+    "keyring": {"accounts"},
 }
 
 

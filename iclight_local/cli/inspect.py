@@ -65,16 +65,25 @@ def replay_command(record: dict[str, Any]) -> str:
         flag, text = option_of(name), str(value)
         # What begins with a dash would be taken for an option.
         words += [flag] if value is True else [f"{flag}={text}"] if text.startswith("-") else [flag, text]
+    words += _engine(record)
+    return shlex.join(words)
+
+
+def _engine(record: dict[str, Any]) -> list[str]:
+    """The options that say what relit it."""
+    words: list[str] = []
     bundle = _table(record, "weights").get("bundle", DEFAULT_BUNDLE)
     if bundle != DEFAULT_BUNDLE:
         words += ["--weights", str(bundle)]
-    if subject.get("matte") not in (None, "given", "alpha", DEFAULT_SEGMENTER):
-        words += ["--segmenter", str(subject["matte"])]
+    segmenter = _table(record, "subject").get("matte")
+    if segmenter not in (None, "given", "alpha", DEFAULT_SEGMENTER):
+        words += ["--segmenter", str(segmenter)]
     if record.get("preset") is not None:
         words += ["--preset", str(record["preset"])]
     for lora in _lora_files(record):
         words += ["--lora", lora]
-    return shlex.join(words)
+    provider = _table(record, "engine").get("provider")
+    return words if provider is None else [*words, "--provider", str(provider)]
 
 
 def _implied(knobs: dict[str, Any]) -> dict[str, Any]:

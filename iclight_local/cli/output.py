@@ -148,7 +148,23 @@ def show_result(paths: list[Path], result: RelightResult, *, as_json: bool) -> N
     for path in paths:
         print(path)
     spent = ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in timings.items() if seconds >= 0.05)
-    _tell(f"seed {result.seed}; {spent}; peak memory {result.peak_memory / 1e9:.2f} GB")
+    _tell("; ".join(part for part in (_made(result), spent, _memory(result)) if part))
+
+
+def _made(result: RelightResult) -> str:
+    """Who made a result, where that was not this machine, and from which seed."""
+    seed = "no seed is known" if result.seed is None else f"seed {result.seed}"
+    provider = result.record.get("engine", {}).get("provider")
+    if provider is None:
+        return seed
+    bill = result.record.get("bill", {})
+    cost = f" for {bill['cost']:g} credits" if "cost" in bill else ""
+    left = f", {bill['remaining']:g} left" if "remaining" in bill else ""
+    return f"made by {provider}{cost}{left}; {seed}"
+
+
+def _memory(result: RelightResult) -> str:
+    return f"peak memory {result.peak_memory / 1e9:.2f} GB" if result.peak_memory else ""
 
 
 def _tell(line: str) -> None:

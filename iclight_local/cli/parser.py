@@ -15,7 +15,7 @@ from iclight_local.errors import InvalidRequest
 from iclight_local.fields import KnobField, knob_fields
 from iclight_local.settings import Settings
 
-ALIASES = {"background_image": ("--background",)}
+ALIASES = {"background_image": ("--background",), "providers": ("--provider",)}
 """Further spellings of an option."""
 
 

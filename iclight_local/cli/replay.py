@@ -49,7 +49,8 @@ def run(parsed: argparse.Namespace) -> int:
     target = None if parsed.output is None else output_at(parsed.output, request)
     if target is not None:
         check_writable(target[0], overwrite=parsed.overwrite)
-    settings = load_settings({**record.settings, **given(parsed, Settings)})
+    # What another engine made would be no repetition.
+    settings = load_settings({**record.settings, **given(parsed, Settings), "providers": ()})
     _check_loras(Path(parsed.result).name, record, settings)
     from iclight_local.assemble import engine_from
 

@@ -59,19 +59,20 @@ def rate_limit_headers(reset: float) -> dict[str, str]:
     return {"x-rate-limit-reset-at-utc": datetime.fromtimestamp(reset, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")}
 
 
-def success_headers(request_id: str, seed: int, seconds: float) -> dict[str, str]:
+def success_headers(request_id: str, seed: int | None, seconds: float) -> dict[str, str]:
     """The headers of a picture that was made at once.
 
     Args:
         request_id: a UUID.
-        seed: the one that was used.
+        seed: the one that was used; None: nobody knows.
         seconds: that it took.
     """
+    told = {} if seed is None else {"x-seed-value": str(seed)}
     return {
         "x-remaining-credits": str(REMAINING_CREDITS),
         "x-cost": str(COST),
         "x-generation-time": f"{seconds:.3f}",
-        "x-seed-value": str(seed),
+        **told,
         "x-request-id": request_id,
     }
 

@@ -31,6 +31,9 @@ URL_MAX_BYTES = 64 * 2**20
 URL_MAX_REDIRECTS = 5
 """Redirects that one download may follow."""
 
+AS_BYTES = "the picture given as bytes"
+"""What a picture without a name is called."""
+
 _NEEDED = "a path, an http(s) URL, a data URI, bytes or a PIL image is needed"
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
 _URL_SAFE = "%/:=&?~#+!$,;'@()*[]"
@@ -61,7 +64,7 @@ def read_source(source: ImageSource, *, offline: bool = False) -> tuple[bytes | 
 
 def _read_bytes(source: str | os.PathLike[str] | bytes, *, offline: bool) -> tuple[bytes, str]:
     if isinstance(source, bytes | bytearray | memoryview):
-        return bytes(source), "the picture given as bytes"
+        return bytes(source), AS_BYTES
     if isinstance(source, str):
         if source[:5].lower() == "data:":
             return _read_data_uri(source), "the data URI"

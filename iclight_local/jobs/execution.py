@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 from iclight_local.dialects import find_dialect
 from iclight_local.engines.base import Engine
+from iclight_local.engines.fallback import FallbackEngine
 from iclight_local.errors import Cancelled, EngineError, InvalidRequest, Unsupported
 from iclight_local.jobs.base import Job, Outcome
 from iclight_local.jobs.store import JobStore
@@ -59,7 +60,8 @@ class Execution:
                 requests[job.id] = self._request(job)
         jobs = [job for job in begun if job.id in requests]
         self._progress = dict.fromkeys(requests, 0.0)
-        for job, outcome in zip(jobs, self._outcomes(jobs, requests), strict=True):
+        outcomes = self._outcomes(self._engine_for(jobs), jobs, requests)
+        for job, outcome in zip(jobs, outcomes, strict=True):
             with self._ending(job):
                 if isinstance(outcome, Exception):
                     raise outcome
@@ -90,23 +92,32 @@ class Execution:
             _log.exception("job %s", job.id)
             self.give_up(job.id)
 
-    def _outcomes(self, jobs: Sequence[Job], requests: dict[str, RelightRequest]) -> list[RelightResult | Exception]:
+    def _engine_for(self, jobs: Sequence[Job]) -> Engine:
+        """The engine; of one that hands on to providers only what is free, where a job was begun before."""
+        interrupted = any(job.attempts for job in jobs)
+        engine: Engine = self._engine
+        return engine.unpaid() if interrupted and isinstance(engine, FallbackEngine) else engine
+
+    def _outcomes(
+        self, engine: Engine, jobs: Sequence[Job], requests: dict[str, RelightRequest]
+    ) -> list[RelightResult | Exception]:
         """What became of each; an error of this program says nothing of whose it was, so that each is tried alone."""
         try:
             asked = [requests[job.id] for job in jobs]
             if [find_dialect(job.dialect).task for job in jobs] == ["cut_out"]:
-                return [self._engine.cut_out(asked[0], progress=self._watch(jobs[0].id))]
-            return [*self._engine.relight_together(asked, progress=[self._watch(job.id) for job in jobs])]
+                return [engine.cut_out(asked[0], progress=self._watch(jobs[0].id))]
+            return [*engine.relight_together(asked, progress=[self._watch(job.id) for job in jobs])]
         except Exception as error:  # noqa: BLE001  # told by whoever ends the job
             if len(jobs) == 1:
                 return [error]
             _log.exception("jobs %s together", ", ".join(job.id for job in jobs))
-            return [outcome for job in jobs for outcome in self._outcomes([job], requests)]
+            return [outcome for job in jobs for outcome in self._outcomes(engine, [job], requests)]
 
     def _keep(self, job: Job, request: RelightRequest, result: RelightResult) -> None:
         delivered = find_dialect(job.dialect).deliver(job.asked, request, result)
         pictures = tuple((each.data, each.media_type) for each in delivered)
-        if self._store.finish(job.id, Outcome(pictures, tuple([result.seed] * len(delivered)))):
+        seeds = () if result.seed is None else (result.seed,) * len(delivered)
+        if self._store.finish(job.id, Outcome(pictures, seeds)):
             self._tell(job.id)
 
     def _request(self, job: Job) -> RelightRequest:

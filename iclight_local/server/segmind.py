@@ -53,7 +53,8 @@ class SegmindRoutes:
             if refused is not None:
                 return respond(refused)
             pictures = self._service.pictures(job)
-            headers = segmind.success_headers(request.state.number, job.seeds[0], time.perf_counter() - began)
+            seed = job.seeds[0] if job.seeds else None
+            headers = segmind.success_headers(request.state.number, seed, time.perf_counter() - began)
             if len(pictures) > 1:
                 return Json(segmind_ic_light.several(pictures, job.seeds), headers=headers)
             if as_text:

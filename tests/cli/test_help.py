@@ -51,7 +51,7 @@ class TestHelp:
         answer = iclight("--help")
         assert answer.status == 0
         for command in COMMANDS:
-            assert re.search(rf"^ +{command} ", answer.out, re.MULTILINE)
+            assert re.search(rf"^ +{command}( |$)", answer.out, re.MULTILINE)
 
     @pytest.mark.parametrize("command", [*COMMANDS, *(f"weights {action}" for action in ACTIONS)])
     def test_of_a_command(self, command: str, iclight: Command) -> None:
@@ -92,6 +92,12 @@ class TestLightness:
             ("inspect", "from iclight_local.cli import main; assert main(['inspect', 'a.png']) == 0", "done"),
             ("weights list", "from iclight_local.cli import main; assert main(['weights', 'list']) == 0", "done"),
             ("licences", "from iclight_local.cli import main; assert main(['weights', 'licences']) == 0", "done"),
+            ("providers", "from iclight_local.cli import main; assert main(['providers']) == 0", "done"),
+            (
+                "a provider",
+                "from iclight_local.cli import main; assert main(['relight', 'a.png', '--provider', 'photoroom']) == 2",
+                "done",
+            ),
             (
                 "a wrong knob",
                 "from iclight_local.cli import main; assert main(['relight', 'a.png', '--cfg', '0']) == 2",

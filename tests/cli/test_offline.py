@@ -36,6 +36,8 @@ COMMANDS = {
     "weights licences": ((("weights", "licences"),), [0]),
     "weights verify": ((("weights", "verify"),), [0]),
     "weights pull": ((("weights", "pull"),), [2]),
+    "providers": ((("providers",),), [0]),
+    "a provider by name": (((*RELIGHT, "--provider", "photoroom"),), [2]),
     "doctor": ((("doctor",),), [0]),
 }
 

@@ -79,7 +79,7 @@ def hold(operation: Any, known: dict[str, str] | None, headers: dict[str, str]) 
     try:
         trial()
     except FlakyFailure as error:
-        # While another thread compiles, CPython 3.11 can lose count in ast.parse, with which hypothesis describes lambdas.
+        # In CPython 3.11 ast.parse, with which hypothesis describes lambdas, can lose count beside other threads.
         if not all(isinstance(each, SystemError) for each in error.exceptions):
             raise
         trial()
