@@ -15,7 +15,7 @@ from iclight_local.errors import Cancelled, EngineError, ICLightError
 if TYPE_CHECKING:
     from iclight_local.cli.parser import Parser
 
-COMMANDS = ("relight", "sheet", "light", "normals", "inspect", "replay", "serve", "keys", "weights", "doctor")
+COMMANDS = ("relight", "sheet", "light", "normals", "inspect", "replay", "bench", "serve", "keys", "weights", "doctor")
 """Each is a module of this package with ``SUMMARY``, ``add_arguments`` and ``run``."""
 
 
