@@ -8,16 +8,32 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from iclight_local.bench.table import ROWS
-
 COLOURS = ("#4a8fd0", "#dd8a35", "#45a873", "#b865a8", "#d0605a", "#857dd8", "#8a8f3c", "#3aa0a8")
 """Of the contestants, in their order; readable on white and on black."""
 _INK = "#010203"
 """A colour that no contestant has; in the finished plot it is the text's."""
 _LOG_FROM = 20.0
 """Ratio of the longest to the shortest time from which the axis is logarithmic."""
-AGAINST_COST = ("light_error", "detail", "truth_rmse_exposed")
-"""Figures that are drawn against the cost, where they are known."""
+_ROOM = 1.15
+"""How far an axis goes beyond its last point, so that names have room."""
+
+
+class Axis(NamedTuple):
+    """A figure of quality that is drawn against the cost: its name in the summary, a title, the axis and its reach."""
+
+    figure: str
+    title: str
+    words: str
+    reach: float
+    better: str
+
+
+AGAINST_COST = (
+    Axis("light_error", "Cost and the light's side", "degrees off the asked side", 90.0, "lower"),
+    Axis("detail", "Cost and detail", "detail kept, 0 to 1", 1.0, "higher"),
+    Axis("truth_rmse_exposed", "Cost and nearness to the truth", "error in grey levels, best exposure", 40.0, "lower"),
+)
+"""What is drawn against the cost, where it is known."""
 
 
 class Plot(NamedTuple):
@@ -41,17 +57,15 @@ def plots(result: Mapping[str, Any]) -> list[Plot]:
         words = "Each dot is one warm answer, the upright line their p50; the diamond is the cold start."
         found.append(Plot("How long an answer takes", words, _latency(points, names)))
     summary = result["summary"]
-    for figure in AGAINST_COST:
+    for axis in AGAINST_COST:
         known = [
-            {"who": name, "cost": each["cost_1000"], "value": each[figure]}
+            {"who": name, "cost": each["cost_1000"], "value": each[axis.figure]}
             for name, each in summary.items()
-            if each["cost_1000"] is not None and each[figure] is not None
+            if each["cost_1000"] is not None and each[axis.figure] is not None
         ]
         if known:
-            row = next(row for row in ROWS if row.name == figure)
-            better = "lower" if row.better == "less" else "higher"
-            words = f"Further left is cheaper, {better} is better."
-            found.append(Plot(f"Cost against {row.words}", words, _against_cost(known, names, row.words)))
+            words = f"Further left is cheaper, {axis.better} is better; medians over the pictures."
+            found.append(Plot(axis.title, words, _against_cost(known, names, axis)))
     return found
 
 
@@ -80,21 +94,22 @@ def _latency(points: Sequence[Mapping[str, Any]], names: Sequence[str]) -> str:
     base = alt.Chart(data).encode(y=y, color=_colour(names))
     warm = base.transform_filter("datum.kind == 'warm'")
     dots = warm.mark_circle(size=55, opacity=0.55).encode(x=x)
-    middle = warm.mark_tick(thickness=3, size=26).encode(x=alt.X("median(seconds):Q", scale=scale))
+    middle = warm.mark_tick(thickness=3, size=30).encode(x=alt.X("median(seconds):Q", scale=scale))
     cold = base.transform_filter("datum.kind == 'cold'").mark_point(shape="diamond", size=110, filled=False).encode(x=x)
-    return _svg(alt.layer(dots, middle, cold).properties(width=440, height=alt.Step(44)))
+    return _svg(alt.layer(dots, middle, cold).properties(width=440, height=alt.Step(52)))
 
 
-def _against_cost(points: Sequence[Mapping[str, Any]], names: Sequence[str], words: str) -> str:
+def _against_cost(points: Sequence[Mapping[str, Any]], names: Sequence[str], axis: Axis) -> str:
     import altair as alt
 
     data = alt.InlineData(values=[dict(point) for point in points])
-    x = alt.X("cost:Q", title="dollars for 1,000 pictures", scale=alt.Scale(zero=True, nice=True, padding=12))
-    y = alt.Y("value:Q", title=words, scale=alt.Scale(zero=False, nice=True, padding=18))
+    dearest, reach = max(point["cost"] for point in points), max(axis.reach, *(point["value"] for point in points))
+    across = alt.Scale(domain=[0, _ROOM * dearest if dearest > 0 else 1.0])
+    x = alt.X("cost:Q", title="dollars for 1,000 pictures", scale=across, axis=alt.Axis(tickCount=6))
+    y = alt.Y("value:Q", title=axis.words, scale=alt.Scale(domain=[0, reach]), axis=alt.Axis(tickCount=5))
     base = alt.Chart(data).encode(x=x, y=y, color=_colour(names))
     dots = base.mark_circle(size=140, opacity=0.9)
-    labels = base.mark_text(dy=-13, fontSize=12, fontWeight="bold").encode(text="who:N")
-    return _svg(alt.layer(dots, labels).properties(width=380, height=230))
+    return _svg(alt.layer(dots).properties(width=380, height=210))
 
 
 def _colour(names: Sequence[str]) -> Any:

@@ -7,7 +7,6 @@ from typing import Any
 
 from iclight_local.bench.quality import AGREES, INSIDE, LONGEST
 
-
 _FIGURES = (
     (
         "Time",

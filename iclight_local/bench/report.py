@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -71,15 +72,20 @@ def _header(result: Mapping[str, Any]) -> str:
         note = f'<p class="note">Stopped early: {done} of {_number(asked, "picture")} are in this report.</p>'
     return (
         f"<header><h1>Relighting bench</h1><p>{escape(told)}</p>"
-        f"<p>{escape(machine)}; {escape(environment['time'])}</p></header>{note}"
+        f"<p>{escape(machine)}; {escape(_when(environment['time']))}</p></header>{note}"
     )
+
+
+def _when(time: str) -> str:
+    """A time as the JSON has it, without its seconds."""
+    return datetime.fromisoformat(time).strftime("%d %B %Y, %H:%M UTC")
 
 
 def _table(result: Mapping[str, Any]) -> str:
     summary = result["summary"]
     names = list(summary)
     heads = "".join(
-        f'<th scope="col"><span class="dot" style="background:{COLOURS[place % len(COLOURS)]}"></span>{escape(name)}'
+        f'<th scope="col">{_dot(place)}{escape(name)}'
         f"{' <small class=soft>recorded</small>' if result['contestants'][name]['replayed'] else ''}</th>"
         for place, name in enumerate(names)
     )
@@ -100,6 +106,10 @@ def _table(result: Mapping[str, Any]) -> str:
         f'<div class="card wide"><table><thead><tr><td></td>{heads}</tr></thead><tbody>{body}</tbody></table></div>'
         f'<p class="soft">Shaded: the best of its row. {TIMES}: over {escape(names[0])}. {UNKNOWN}: not known.</p>'
     )
+
+
+def _dot(place: int) -> str:
+    return f'<span class="dot" style="background:{COLOURS[place % len(COLOURS)]}"></span>'
 
 
 def _best(row: Row, values: list[float | None]) -> float | None:
@@ -136,7 +146,10 @@ def _plots(result: Mapping[str, Any]) -> str:
         f"{plot.svg}</figure>"
         for plot in plots(result)
     ]
-    return f'<div class="plots">{"".join(figures)}</div>' if figures else "<p>Nothing was answered.</p>"
+    key = "".join(f"<span>{_dot(place)}{escape(name)}</span>" for place, name in enumerate(result["contestants"]))
+    if not figures:
+        return "<p>Nothing was answered.</p>"
+    return f'<p class="key">{key}</p><div class="plots">{"".join(figures)}</div>'
 
 
 def _machine(result: Mapping[str, Any]) -> str:
