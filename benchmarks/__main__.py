@@ -77,7 +77,7 @@ def build_parser() -> argparse.ArgumentParser:
     truths.add_argument("--scenes", type=int, default=8)
     truths.add_argument("--first", type=int, default=0, help="seed of the first scene")
     truths.add_argument("--size", type=int, default=512, help="pixels along a side")
-    truths.add_argument("--prompt", default="natural lighting", help="asked of every scene; it names no side")
+    truths.add_argument("--prompt", default="a photograph", help="asked of every scene; it names no side")
     truths.set_defaults(run=_truths)
 
     side = commands.add_parser("side", help="what `pipeline` starts: one side, once, in this process")

@@ -66,7 +66,7 @@ class Vendors:
     runs: int = 3
     warmup: int = 1
     weights: str = "mini"
-    prompt: str = "natural lighting"
+    prompt: str = "a photograph"
     record: Path | None = None
 
 

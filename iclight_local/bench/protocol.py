@@ -50,7 +50,8 @@ _FIGURES = (
         "Error to the true render",
         "Where the scene is synthetic: root mean square difference in grey levels (0 to 255) over the subject"
         f" (matte above {INSIDE}) to a render of the same scene under the asked light; and the same after the "
-        "one gain in linear light that suits the result best, since the exposure is not part of the question.",
+        "one gain in linear light (within three stops) that suits it best, since the exposure is not part of "
+        "the question.",
     ),
 )
 """What holds for every bench: a heading and a text each."""

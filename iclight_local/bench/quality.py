@@ -18,7 +18,7 @@ from iclight_local.bench.cases import Case
 from iclight_local.imaging.files import decode, decode_matte
 from iclight_local.imaging.fit import FloatArray, UInt8Array
 from iclight_local.imaging.gradient import angle_between, light_gradient
-from iclight_local.imaging.linear import luminance, to_linear, to_srgb
+from iclight_local.imaging.linear import to_linear, to_srgb
 from iclight_local.imaging.matte import composite_on_grey, split_alpha
 from iclight_local.imaging.measure import measure
 from iclight_local.light import parse_lights
@@ -34,6 +34,10 @@ INSIDE = 0.9
 """Where the matte is above this, a pixel is the subject's alone."""
 AGREES = 45.0
 """Degrees below which a light comes from the side that was asked for: it is the nearest of the four."""
+EXPOSURES = tuple(2.0 ** (step / 12) for step in range(-36, 37))
+"""Gains in linear light that are tried for the best exposure: three stops down and up, by twelfths."""
+EXPOSED_PIXELS = 20_000
+"""Pixels that it is chosen by, about."""
 NO_SIDE = 0.2
 """Lights whose share in the picture's plane is below this come from no side."""
 
@@ -177,15 +181,21 @@ def _against_truth(seen: UInt8Array, framed: Framed) -> dict[str, Any]:
     inside = framed.matte > INSIDE
     if framed.truth is None or not inside.any():
         return {"truth_rmse": None, "truth_rmse_exposed": None, "truth_delta_e": None}
-    made, true = to_linear(seen)[inside], to_linear(framed.truth)[inside]
-    gain = float((luminance(made) * luminance(true)).sum() / max(float((luminance(made) ** 2).sum()), 1e-9))
-    exposed = to_srgb(made * np.float32(gain))
     delta_e = measure(framed.truth, seen, framed.matte).delta_e
     return {
         "truth_rmse": _rmse(seen[inside], framed.truth[inside]),
-        "truth_rmse_exposed": _rmse(exposed, framed.truth[inside]),
+        "truth_rmse_exposed": _rmse_exposed(seen[inside], framed.truth[inside]),
         "truth_delta_e": None if delta_e is None else round(delta_e, 4),
     }
+
+
+def _rmse_exposed(made: UInt8Array, true: UInt8Array) -> float:
+    """The least error of all exposures of what was made; pixels N x 3."""
+    some = slice(None, None, max(1, len(made) // EXPOSED_PIXELS))
+    light = to_linear(made[some])
+    errors = {gain: _rmse(to_srgb(light * np.float32(gain)), true[some]) for gain in EXPOSURES}
+    best = min(errors, key=lambda gain: errors[gain])
+    return _rmse(to_srgb(to_linear(made) * np.float32(best)), true)
 
 
 def _rmse(first: UInt8Array, second: UInt8Array) -> float:

@@ -45,7 +45,7 @@ def page(result: Mapping[str, Any], out: Path) -> str:
         "<h2>Picture by picture</h2>",
         pictures(result, out),
         "<h2>How it was measured</h2>",
-        *(f"<h3>{escape(head)}</h3><p>{escape(text)}</p>" for head, text in paragraphs(result)),
+        _protocol(result),
         "<h2>The machine</h2>",
         _machine(result),
         "<footer>Made by iclight bench. The raw values of every answer are in bench.json beside this page.</footer>",
@@ -150,6 +150,11 @@ def _plots(result: Mapping[str, Any]) -> str:
     if not figures:
         return "<p>Nothing was answered.</p>"
     return f'<p class="key">{key}</p><div class="plots">{"".join(figures)}</div>'
+
+
+def _protocol(result: Mapping[str, Any]) -> str:
+    parts = (f"<div><h3>{escape(head)}</h3><p>{escape(text)}</p></div>" for head, text in paragraphs(result))
+    return f'<div class="protocol">{"".join(parts)}</div>'
 
 
 def _machine(result: Mapping[str, Any]) -> str:

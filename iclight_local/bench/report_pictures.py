@@ -65,7 +65,9 @@ def _answer(answer: Mapping[str, Any], name: str, colour: str, towards: Sequence
     notes = "".join(f'<p class="failed">{escape(message)}</p>' for message in errors)
     if answer["file"] is None:
         empty = '<div class="none">no picture</div>'
-        return f"<figure>{empty}<figcaption><strong>{words}</strong>{notes}</figcaption></figure>"
+        return (
+            f'<figure>{empty}<figcaption><div class="who"><strong>{words}</strong></div>{notes}</figcaption></figure>'
+        )
     seconds = percentile([run["seconds"] for run in answer["runs"] if "error" not in run], 50)
     figures = answer["figures"]
     lines = [("p50", f"{seconds:.2f} s"), *(() if figures is None else _lines(figures))]
@@ -80,7 +82,7 @@ def _shot(path: Path, words: str, dial: str, lines: Sequence[tuple[str, str]], n
     alt = escape(path.stem, quote=True)
     return (
         f'<figure><img loading="lazy" alt="{alt}" src="{_inline(path)}">'
-        f"<figcaption>{dial}<strong>{words}</strong>{kept}{notes}</figcaption></figure>"
+        f'<figcaption><div class="who"><strong>{words}</strong>{dial}</div>{kept}{notes}</figcaption></figure>'
     )
 
 
