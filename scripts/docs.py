@@ -16,6 +16,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from iclight_local.bench.table import markdown
 from iclight_local.cli import COMMANDS, command_summary
 from iclight_local.errors import ICLightError
 from iclight_local.fields import knob_fields, markdown_table
@@ -28,6 +29,8 @@ from iclight_local.settings import PREFIX, SERVE_TABLE, ServeSettings, Settings
 ROOT = Path(__file__).parent.parent
 MEASURED = ROOT / "weights" / "mini" / "measured.json"
 """What ``python -m benchmarks mini`` measured of the embedded model."""
+BENCH = ROOT / "benchmarks" / "vendors.json"
+"""What ``python -m benchmarks vendors`` measured."""
 
 
 Tables = dict[str, Callable[[], str]]
@@ -106,6 +109,20 @@ def _amount(value: float, line: dict[str, Any]) -> str:
     return f"{value:.3f}" if line["unit"] == "" else f"{value:.1f} {line['unit']}"
 
 
+def bench() -> str:
+    """The summary of a bench, and what it ran on."""
+    result = json.loads(BENCH.read_text())
+    ran, experiment = result["environment"], result["experiment"]
+    knobs = experiment["knobs"]
+    where = f"{ran['processor']}, {ran['cores']} cores, {ran['memory_gib']} GiB, no GPU, load {ran['load_average'][0]}"
+    what = (
+        f"{len(experiment['pictures'])} scenes, {experiment['runs']} answers to each, {knobs['width']} x "
+        f"{knobs['height']} and then {knobs['highres_scale']:g} times that, {knobs['steps']} steps"
+    )
+    prices = "; ".join(f"{name}: {each['price']['words']}" for name, each in result["contestants"].items())
+    return f"{markdown(result)}\n{what}; on {where}; {ran['time'][:10]}. Cost: {prices}.\n"
+
+
 README_TABLES: Tables = {
     "commands": commands,
     "knobs": lambda: markdown_table(knob_fields(RelightRequest)),
@@ -113,6 +130,7 @@ README_TABLES: Tables = {
     "serve": lambda: settings(ServeSettings, f"{PREFIX}{SERVE_TABLE.upper()}_"),
     "memory": memory,
     "segmenters": segmenters,
+    "bench": bench,
     "errors": exit_statuses,
 }
 

@@ -12,7 +12,7 @@ COLOURS = ("#4a8fd0", "#dd8a35", "#45a873", "#b865a8", "#d0605a", "#857dd8", "#8
 """Of the contestants, in their order; readable on white and on black."""
 _INK = "#010203"
 """A colour that no contestant has; in the finished plot it is the text's."""
-_LOG_FROM = 20.0
+_LOG_FROM = 8.0
 """Ratio of the longest to the shortest time from which the axis is logarithmic."""
 _ROOM = 1.15
 """How far an axis goes beyond its last point, so that names have room."""
@@ -103,7 +103,8 @@ def _against_cost(points: Sequence[Mapping[str, Any]], names: Sequence[str], axi
     import altair as alt
 
     data = alt.InlineData(values=[dict(point) for point in points])
-    dearest, reach = max(point["cost"] for point in points), max(axis.reach, *(point["value"] for point in points))
+    dearest, highest = (max(point[name] for point in points) for name in ("cost", "value"))
+    reach = axis.reach if highest <= axis.reach else _ROOM * highest
     across = alt.Scale(domain=[0, _ROOM * dearest if dearest > 0 else 1.0])
     x = alt.X("cost:Q", title="dollars for 1,000 pictures", scale=across, axis=alt.Axis(tickCount=6))
     y = alt.Y("value:Q", title=axis.words, scale=alt.Scale(domain=[0, reach]), axis=alt.Axis(tickCount=5))

@@ -37,7 +37,8 @@ _FIGURES = (
         "Light from the asked side",
         "The slope of brightness over the subject, as a direction. It comes from the asked side where it is "
         f"less than {AGREES:.0f} degrees off. Where the scene's paint is known it is divided out; else dark "
-        "hair over a white shirt counts like light from below. Only where the request names a side.",
+        "hair over a white shirt counts like light from below. Only where the request names a side. In "
+        "the dials beside the names the ring is the side that was asked for, the hand where the light comes from.",
     ),
     (
         "Detail, place, colour",

@@ -56,7 +56,11 @@ class Plan:
     @property
     def turns(self) -> int:
         """Answers that are asked for, if all goes well."""
-        return sum(1 + self.warm_ups(each) for each in self.entrants) + len(self.cases) * self.runs * len(self.entrants)
+        return sum(self.turns_of(each) for each in self.entrants)
+
+    def turns_of(self, entrant: Entrant) -> int:
+        """Answers that an entrant is asked for, if all goes well."""
+        return 1 + self.warm_ups(entrant) + len(self.cases) * self.runs
 
     def warm_ups(self, entrant: Entrant) -> int:
         """Warm-up answers of an entrant; its cold start is the first of them where it has warmed the engine itself."""

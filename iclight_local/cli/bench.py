@@ -18,7 +18,7 @@ from iclight_local.settings import Settings, load_settings
 if TYPE_CHECKING:
     from iclight_local.bench.answers import Entrant
     from iclight_local.bench.contestants import Price
-    from iclight_local.bench.running import Told
+    from iclight_local.bench.running import Plan, Told
 
 SUMMARY = "Measure engines on the same pictures: time, cost, memory and quality, as a report and as raw values."
 SETTINGS = (
@@ -87,6 +87,7 @@ def run(parsed: argparse.Namespace) -> int:
     )
     if not can_plot():
         show_warnings([NO_PLOTS])
+    _announce(plan)
     with _bar() as told:
         result = Bench(plan, told).run()
     report = write_report(result, out)
@@ -100,6 +101,16 @@ def run(parsed: argparse.Namespace) -> int:
     if sys.stderr is not None:
         print(f"report: {report}", file=sys.stderr)
     return 0
+
+
+def _announce(plan: Plan) -> None:
+    """What will be charged for, before it is."""
+    images = plan.cases[0].request(plan.knobs).number_of_images
+    for each in plan.entrants:
+        if each.price.per_picture is not None and not each.replayed and sys.stderr is not None:
+            count = plan.turns_of(each)
+            dollars = count * images * each.price.per_picture
+            print(f"{each.name} will be asked {count} times, which costs about ${dollars:.2f}", file=sys.stderr)
 
 
 def _entrants(parsed: argparse.Namespace) -> list[Entrant]:

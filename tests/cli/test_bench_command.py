@@ -44,7 +44,10 @@ def test_the_report_the_raw_values_and_a_table(iclight: Command, folder: Path, f
 
 
 def test_as_json(iclight: Command, folder: Path, fake: FakeEngine) -> None:
-    told = iclight("bench", SUBJECT, "--out", "out", "--json", "--price", "local=0.05").json
+    answer = iclight("bench", SUBJECT, "--out", "out", "--json", "--price", "local=0.05", "--number-of-images", "2")
+    told = answer.json
+    # Cold, one warm-up and three runs, of two pictures each: told before it is paid.
+    assert answer.err == "local will be asked 5 times, which costs about $0.50\n"
     assert told["report"] == "out/report.html" and told["summary"]["local"]["cost_1000"] == pytest.approx(50)
 
 
