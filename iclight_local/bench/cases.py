@@ -10,10 +10,13 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from iclight_local.errors import InvalidRequest
+from iclight_local.fields import knob_fields
 from iclight_local.request import RelightRequest
 
 SCHEMA = 1
 """Of the manifests of scenes."""
+PICTURE_FIELDS = frozenset(field.name for field in knob_fields(RelightRequest) if field.type is object)
+"""Parameters of a request that are pictures."""
 _PICTURES = {"picture": "picture", "matte": "true_matte", "truth": "truth", "albedo": "albedo"}
 """Files of a scene in a manifest, and what they are here."""
 

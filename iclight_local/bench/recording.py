@@ -14,10 +14,11 @@ from PIL import Image
 
 from iclight_local import errors
 from iclight_local.bench.answers import Answer, Entrant
-from iclight_local.bench.cases import file_name
+from iclight_local.bench.cases import PICTURE_FIELDS, file_name
 from iclight_local.bench.contestants import Price
 from iclight_local.errors import EngineError, InvalidRequest, Unsupported
 from iclight_local.imaging.encode import encode
+from iclight_local.imaging.sources import read_source
 from iclight_local.imaging.write import write
 from iclight_local.request import RelightRequest
 from iclight_local.result import RelightResult
@@ -29,7 +30,7 @@ INDEX = "contestant.json"
 def fingerprint(request: RelightRequest) -> str:
     """What makes two requests the same: the bytes of their pictures and all other values."""
     values = request.model_dump(exclude_defaults=True)
-    plain = {name: _plain(value) for name, value in sorted(values.items())}
+    plain = {name: _plain(name, value) for name, value in sorted(values.items())}
     return hashlib.sha256(json.dumps(plain).encode()).hexdigest()[:32]
 
 
@@ -161,14 +162,11 @@ def recorded(folder: Path) -> dict[str, Replayed]:
     return found
 
 
-def _plain(value: object) -> object:
-    """A value as JSON takes it; of a picture its hash, wherever it lies."""
-    if isinstance(value, str) and len(value) < 4096 and Path(value).is_file():
-        return hashlib.sha256(Path(value).read_bytes()).hexdigest()
-    if isinstance(value, bytes):
-        return hashlib.sha256(value).hexdigest()
-    if isinstance(value, Image.Image):
-        return hashlib.sha256(value.tobytes()).hexdigest()
+def _plain(name: str, value: object) -> object:
+    """A value as JSON takes it; of a picture the hash of its bytes, wherever it lies."""
+    if name in PICTURE_FIELDS:
+        data, _ = read_source(value, offline=True)  # type: ignore[arg-type]
+        return hashlib.sha256(data if isinstance(data, bytes) else data.tobytes()).hexdigest()
     return value if isinstance(value, str | int | float | bool | None) else str(value)
 
 

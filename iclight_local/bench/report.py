@@ -69,7 +69,7 @@ def _header(result: Mapping[str, Any]) -> str:
     machine = f"{environment['processor']}, {environment['cores']} cores"
     note = ""
     if not result["complete"]:
-        note = f'<p class="note">Stopped early: {done} of {_number(asked, "picture")} are in this report.</p>'
+        note = f'<p class="note">Stopped early: this report has {done} of {_number(asked, "picture")}.</p>'
     return (
         f"<header><h1>Relighting bench</h1><p>{escape(told)}</p>"
         f"<p>{escape(machine)}; {escape(_when(environment['time']))}</p></header>{note}"

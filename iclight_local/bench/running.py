@@ -12,7 +12,7 @@ from typing import Any
 from PIL import Image
 
 from iclight_local.bench.answers import Answer, Entrant
-from iclight_local.bench.cases import Case, file_name
+from iclight_local.bench.cases import PICTURE_FIELDS, Case, file_name
 from iclight_local.bench.environment import environment
 from iclight_local.bench.quality import Judge, asked_direction
 from iclight_local.bench.summary import summarise
@@ -84,7 +84,7 @@ class Bench:
             "experiment": {
                 "runs": plan.runs,
                 "warmup": plan.warmup,
-                "knobs": {name: _plain(value) for name, value in plan.knobs.items()},
+                "knobs": {name: _plain(name, value) for name, value in plan.knobs.items()},
                 "pictures": [case.name for case in plan.cases],
             },
             "environment": environment(),
@@ -169,7 +169,7 @@ class Bench:
             "size": list(judge.picture.size),
             "sha256": judge.picture.sha256,
             "truth": case.truth is not None,
-            "asked": {name: _plain(value) for name, value in case.knobs.items()},
+            "asked": {name: _plain(name, value) for name, value in case.knobs.items()},
             "towards": None if towards is None else list(towards),
             "matte": None,
             "shown": self._shown(case, judge),
@@ -263,8 +263,8 @@ def _run(answer: Answer) -> dict[str, Any]:
     }
 
 
-def _plain(value: Any) -> Any:
+def _plain(name: str, value: Any) -> Any:
     """A value of a request without the places of this disk."""
-    if isinstance(value, str) and len(value) < 4096 and Path(value).is_file():
-        return Path(value).name
+    if name in PICTURE_FIELDS:
+        return Path(value).name if isinstance(value, str) else "a picture"
     return value if isinstance(value, str | int | float | bool | None) else str(value)

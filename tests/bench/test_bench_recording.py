@@ -91,6 +91,9 @@ def test_a_request_is_known_by_its_values_and_its_pictures_bytes(tmp_path: Path)
     one, same, other = (RelightRequest(subject_image=str(tmp_path / name)) for name in ("a.png", "b.png", "c.png"))
     assert fingerprint(one) == fingerprint(same) != fingerprint(other)
     assert fingerprint(one) != fingerprint(one.model_copy(update={"steps": 7}))
+    # A prompt is a text, however long, and whether or not a file is called so.
+    prompts = ["x" * 3000, str(tmp_path / "a.png"), str(tmp_path / "b.png")]
+    assert len({fingerprint(one.model_copy(update={"prompt": prompt})) for prompt in prompts}) == 3
 
 
 def test_no_answer_is_final_but_a_refusal(tmp_path: Path) -> None:

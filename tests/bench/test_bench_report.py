@@ -92,13 +92,26 @@ def test_what_it_says(result: dict[str, Any], tmp_path: Path) -> None:
     assert text.count('<svg xmlns="http://www.w3.org/2000/svg"') == 4
     assert "currentColor" in text and "#010203" not in text
     assert "Stopped early" not in found.text
-    assert "Stopped early: 1 of 1 picture are" in seen(page({**result, "complete": False}, tmp_path / "out")).text
+    assert (
+        "Stopped early: this report has 1 of 1 picture."
+        in seen(page({**result, "complete": False}, tmp_path / "out")).text
+    )
 
 
 def test_without_what_draws_the_plots(result: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("iclight_local.bench.report.can_plot", lambda: False)
     found = seen(page(result, tmp_path / "out"))
     assert NO_PLOTS in found.text and "True render" in found.text
+
+
+def test_when_it_was_stopped_at_once(tmp_path: Path) -> None:
+    def stopped(call: int) -> None:
+        raise KeyboardInterrupt
+
+    engines = [live(Logged("a", [], stopped)), live(Logged("b", []))]
+    result = Bench(Plan(scenes(tmp_path / "scenes"), engines, {}, 1, 1, tmp_path / "out"), no_one).run()
+    found = seen(page(result, tmp_path / "out"))
+    assert "Stopped early: this report has 0 of 1 picture." in found.text and "Nothing was answered." in found.text
 
 
 def test_when_nobody_answered(tmp_path: Path) -> None:

@@ -74,7 +74,7 @@ def test_an_interrupt_leaves_a_report(
     answer = iclight("bench", SUBJECT, SUBJECT, SUBJECT, "--out", "out", "--runs", "1")
     assert answer.status == 130
     assert answer.sentence == "Stopped; what was measured so far (2 of 3 pictures) lies in out."
-    assert "Stopped early: 2 of 3 pictures" in Path("out/report.html").read_text()
+    assert "Stopped early: this report has 2 of 3 pictures." in Path("out/report.html").read_text()
 
 
 @pytest.mark.parametrize(
