@@ -20,7 +20,7 @@ from iclight_local.imaging.fit import FloatArray, UInt8Array
 from iclight_local.imaging.gradient import angle_between, light_gradient
 from iclight_local.imaging.linear import to_linear, to_srgb
 from iclight_local.imaging.matte import composite_on_grey, split_alpha
-from iclight_local.imaging.measure import measure
+from iclight_local.imaging.measure import colour_difference, measure
 from iclight_local.light import parse_lights
 from iclight_local.request import RelightRequest
 from iclight_local.segmenters.choice import choose_segmenter
@@ -100,7 +100,7 @@ class Judge:
         framed = self._framed(result.size)
         seen = _resized(seen, framed.picture.shape)
         inside = measure(framed.picture, seen, framed.matte).as_record()
-        around = measure(framed.picture, seen, 1 - framed.matte).delta_e if alpha is None else None
+        around = colour_difference(framed.picture, seen, 1 - framed.matte) if alpha is None else None
         shift = inside["shift"]
         longer = max(framed.picture.shape) / 100
         shares = None if not isinstance(shift, list) else [round(part / longer, 4) for part in shift]
@@ -181,7 +181,7 @@ def _against_truth(seen: UInt8Array, framed: Framed) -> dict[str, Any]:
     inside = framed.matte > INSIDE
     if framed.truth is None or not inside.any():
         return {"truth_rmse": None, "truth_rmse_exposed": None, "truth_delta_e": None}
-    delta_e = measure(framed.truth, seen, framed.matte).delta_e
+    delta_e = colour_difference(framed.truth, seen, framed.matte)
     return {
         "truth_rmse": _rmse(seen[inside], framed.truth[inside]),
         "truth_rmse_exposed": _rmse_exposed(seen[inside], framed.truth[inside]),
