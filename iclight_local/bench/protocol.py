@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from iclight_local.bench.quality import AGREES, INSIDE, LONGEST
+from iclight_local.bench.table import TIMES
 
 _FIGURES = (
     (
@@ -73,8 +74,8 @@ def paragraphs(result: Mapping[str, Any]) -> list[tuple[str, str]]:
         *_FIGURES,
         (
             "Over all pictures",
-            "Figures of quality are medians over the pictures that a contestant answered. A figure with {TIMES} is that"
-            f" figure over {first}'s.",
+            "Figures of quality are medians over the pictures that a contestant answered. "
+            f"A figure with {TIMES} is that figure over {first}'s.",
         ),
     ]
 

@@ -51,7 +51,8 @@ class Recorder:
             raise InvalidRequest(f"{folder} has recorded answers of {self.name} already: name another folder.")
         self._folder.mkdir(parents=True, exist_ok=True)
         self._counts: dict[str, int] = {}
-        index = {"schema": SCHEMA, "name": self.name, "price": asdict(self.price), "apart": self.apart}
+        place = sum(1 for _ in folder.glob(f"*/{INDEX}"))
+        index = {"schema": SCHEMA, "place": place, "name": self.name, "price": asdict(self.price), "apart": self.apart}
         _write_json(self._folder / INDEX, index)
 
     def cold(self, request: RelightRequest) -> Answer:
@@ -145,21 +146,21 @@ class Replayed:
 
 
 def recorded(folder: Path) -> dict[str, Replayed]:
-    """The contestants whose answers lie in a folder, by name, in the order of their folders.
+    """The contestants whose answers lie in a folder, by name, in the order in which they were recorded.
 
     Raises:
         InvalidRequest: there is none, or what is there cannot be read.
     """
-    found = {}
+    found = []
     for path in sorted(folder.glob(f"*/{INDEX}")):
         try:
-            entrant = Replayed(path.parent, json.loads(path.read_text(encoding="utf-8")))
+            index = json.loads(path.read_text(encoding="utf-8"))
+            found.append((int(index["place"]), Replayed(path.parent, index)))
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise InvalidRequest(f"{path} cannot be read as a recording ({error}): record it again.") from None
-        found[entrant.name] = entrant
     if not found:
         raise InvalidRequest(f"{folder} holds no recorded answers: make some with iclight bench --record {folder}.")
-    return found
+    return {entrant.name: entrant for _, entrant in sorted(found, key=lambda pair: pair[0])}
 
 
 def _plain(name: str, value: object) -> object:

@@ -88,6 +88,8 @@ def test_what_it_says(result: dict[str, Any], tmp_path: Path) -> None:
     found = seen(text)
     for words in ("At a glance", "Relighting bench", "True render", "How it was measured", "What failed", "disc-0"):
         assert words in found.text
+    # No name of a value is left in the words.
+    assert not re.search(r"[{}]", found.text.split("</style>")[0].split("How it was measured")[1])
     assert "prefers-color-scheme: dark" in text and 'name="viewport"' in text
     assert text.count('<svg xmlns="http://www.w3.org/2000/svg"') == 4
     assert "currentColor" in text and "#010203" not in text
