@@ -124,7 +124,7 @@ def _svg(chart: Any) -> str:
     axis = {
         "labelColor": _INK, "titleColor": _INK, "tickColor": _INK, "domainColor": _INK, "gridColor": _INK,
         "gridOpacity": 0.13, "domainOpacity": 0.4, "tickOpacity": 0.4, "labelFontSize": 13, "titleFontSize": 13,
-        "titleFontWeight": "normal", "labelLimit": 220,
+        "titleFontWeight": "normal", "titlePadding": 16, "labelLimit": 220,
     }  # fmt: skip
     styled = chart.configure(background="transparent", font="sans-serif").configure_axis(**axis)
     styled = styled.configure_view(stroke=None)
