@@ -74,6 +74,23 @@ def build_parser() -> argparse.ArgumentParser:
     crashes.add_argument("--seed", type=int, default=argparse.SUPPRESS, help="of the moments")
     crashes.set_defaults(run=_crashes)
 
+    vendors = commands.add_parser("vendors", help="iclight bench against two servers here that play two vendors")
+    vendors.add_argument("--out", type=Path, required=True, help="folder for bench.json, report.html and pictures")
+    # No defaults from Vendors, for the same reason as above.
+    for name, kind in (("scenes", int), ("first", int), ("size", int), ("steps", int), ("runs", int), ("warmup", int)):
+        vendors.add_argument(f"--{name}", type=kind, default=argparse.SUPPRESS)
+    vendors.add_argument("--weights", default=argparse.SUPPRESS, help="a bundle, usually mini")
+    vendors.add_argument("--record", type=Path, default=argparse.SUPPRESS, help="folder to keep every answer in")
+    vendors.set_defaults(run=_vendors)
+
+    truths = commands.add_parser("truths", help="scenes with true renders and a manifest, for iclight bench")
+    truths.add_argument("--out", type=Path, required=True, help="folder to write them to")
+    truths.add_argument("--scenes", type=int, default=8)
+    truths.add_argument("--first", type=int, default=0, help="seed of the first scene")
+    truths.add_argument("--size", type=int, default=512, help="pixels along a side")
+    truths.add_argument("--prompt", default="a photograph", help="asked of every scene; it names no side")
+    truths.set_defaults(run=_truths)
+
     side = commands.add_parser("side", help="what `pipeline` starts: one side, once, in this process")
     side.add_argument("side", choices=SIDES)
     side.add_argument("experiment", type=json.loads)
@@ -260,6 +277,23 @@ def _write(path: Path, result: dict[str, Any], table: str) -> None:
     path.write_text(json.dumps(result, indent=1) + "\n")
     print(table)
     print(f"All values: {path}")
+
+
+def _vendors(options: argparse.Namespace) -> int:
+    from benchmarks.vendors import Vendors, measure
+    from iclight_local.bench.table import markdown
+
+    values = {name: value for name, value in vars(options).items() if name in Vendors.__dataclass_fields__}
+    print(markdown(measure(Vendors(**values), options.out)), end="")
+    print(f"report: {options.out / 'report.html'}", file=sys.stderr)
+    return 0
+
+
+def _truths(options: argparse.Namespace) -> int:
+    from benchmarks.truths import write_scenes
+
+    print(write_scenes(options.out, options.scenes, options.first, options.size, options.prompt))
+    return 0
 
 
 def _loading(options: argparse.Namespace) -> int:

@@ -19,6 +19,7 @@ from pydantic import BaseModel
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.serving.tables import kills_table, load_table
+from iclight_local.bench.table import markdown
 from iclight_local.cli import COMMANDS, command_summary
 from iclight_local.cli.providers import PRICE_UNKNOWN, takes
 from iclight_local.errors import ICLightError
@@ -33,8 +34,10 @@ from iclight_local.settings import PREFIX, SERVE_TABLE, ServeSettings, Settings
 ROOT = Path(__file__).parent.parent
 MEASURED = ROOT / "weights" / "mini" / "measured.json"
 """What ``python -m benchmarks mini`` measured of the embedded model."""
-SERVED, KILLED = (ROOT / "benchmarks" / "measured" / f"{name}.json" for name in ("serving", "crashes"))
-"""What ``python -m benchmarks serving`` and ``crashes`` measured."""
+SERVED, KILLED, BENCH = (
+    ROOT / "benchmarks" / "measured" / f"{name}.json" for name in ("serving", "crashes", "vendors")
+)
+"""What ``python -m benchmarks serving``, ``crashes`` and ``vendors`` measured."""
 
 
 Tables = dict[str, Callable[[], str]]
@@ -124,6 +127,20 @@ def _amount(value: float, line: dict[str, Any]) -> str:
     return f"{value:.3f}" if line["unit"] == "" else f"{value:.1f} {line['unit']}"
 
 
+def bench() -> str:
+    """The summary of a bench, and what it ran on."""
+    result = json.loads(BENCH.read_text())
+    ran, experiment = result["environment"], result["experiment"]
+    knobs = experiment["knobs"]
+    where = f"{ran['processor']}, {ran['cores']} cores, {ran['memory_gib']} GiB, no GPU, load {ran['load_average'][0]}"
+    what = (
+        f"{len(experiment['pictures'])} scenes, {experiment['runs']} answers to each, {knobs['width']} x "
+        f"{knobs['height']} and then {knobs['highres_scale']:g} times that, {knobs['steps']} steps"
+    )
+    prices = "; ".join(f"{name}: {each['price']['words']}" for name, each in result["contestants"].items())
+    return f"{markdown(result)}\n{what}; on {where}; {ran['time'][:10]}. Cost: {prices}.\n"
+
+
 README_TABLES: Tables = {
     "commands": commands,
     "knobs": lambda: markdown_table(knob_fields(RelightRequest)),
@@ -132,6 +149,7 @@ README_TABLES: Tables = {
     "memory": memory,
     "segmenters": segmenters,
     "providers": providers,
+    "bench": bench,
     "errors": exit_statuses,
 }
 

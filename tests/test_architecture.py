@@ -36,6 +36,7 @@ LAYERS = {
     "settings": 6,
     "assemble": 7,
     "jobs": 7,
+    "bench": 8,
     "server": 8,
     "cli": 9,
 }
@@ -56,6 +57,8 @@ HOMES = {
     "uvicorn": {"server"},
     "prometheus_client": {"server"},
     "sqlite3": {"jobs"},
+    "altair": {"bench"},
+    "vl_convert": {"bench"},
     "psutil": {"pipelines"},
     "httpx": {"engines"},
     "keyring": {"accounts"},

@@ -91,6 +91,11 @@ def measure(original: UInt8Array, result: UInt8Array, matte: FloatArray) -> Meas
     )
 
 
+def colour_difference(original: UInt8Array, result: UInt8Array, matte: FloatArray) -> float | None:
+    """``delta_e`` of :func:`measure` alone, for a part of the cost."""
+    return _colours(original, result, matte)[0] if (matte > 0.5).any() else None
+
+
 def _colours(
     original: UInt8Array, result: UInt8Array, matte: FloatArray
 ) -> tuple[float | None, float | None, float | None, float | None]:
