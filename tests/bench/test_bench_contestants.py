@@ -19,7 +19,7 @@ HERE = {"weights": str(BUNDLE), "device": "cpu"}
 def allowed(monkeypatch: pytest.MonkeyPatch) -> None:
     """An owner who allows a provider as a fallback."""
     monkeypatch.setenv("ICLIGHT_PROVIDERS", "photoroom")
-    monkeypatch.setenv("SEGMIND_API_KEY", "not a key")
+    monkeypatch.setenv("SEGMIND_API_KEY", "sg_a-key-of-nobody")
 
 
 def test_this_machine_is_nobody_else(tmp_path: Path) -> None:
@@ -42,7 +42,7 @@ def test_the_stated_price_is_its_most() -> None:
     assert price.per_picture == pytest.approx(0.333)
     assert "0.033 to 0.333 dollars" in price.words
     assert find_contestant("segmind-relighting-v2", HERE, Price(0.5)).price == Price(0.5)
-    credits = find_contestant("pixeldojo-magic-lighting", HERE, None).price
+    credits = find_contestant("pixeldojo", HERE, None).price
     assert credits.per_picture is None and "credit" in credits.words
 
 
@@ -53,5 +53,5 @@ def test_offline_nobody_is_asked(tmp_path: Path) -> None:
 
 
 def test_an_unknown_one_is_refused() -> None:
-    with pytest.raises(InvalidRequest, match="no engine 'nobody' to bench: there are local, .*photoroom"):
+    with pytest.raises(InvalidRequest, match=r"no engine 'nobody' to bench: there are local, .*photoroom"):
         find_contestant("nobody", HERE, None)
