@@ -60,11 +60,13 @@ class Asked:
         values: what the dialect needs later; plain JSON values, because a job outlives the process.
         pictures: by the request's parameter (``subject_image``), bytes or where they lie.
         ignored: names of the call that nothing was done with.
+        provider: the hosted provider that alone has the model that was asked for; None: this machine's engine has it.
     """
 
     values: Mapping[str, Any]
     pictures: Mapping[str, bytes | Link]
     ignored: tuple[str, ...] = ()
+    provider: str | None = None
 
 
 @dataclass(frozen=True)

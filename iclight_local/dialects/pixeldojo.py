@@ -17,7 +17,7 @@ from iclight_local.dialects.base import MEDIA_TYPES, Answer, Asked, Call, Delive
 from iclight_local.dialects.pictures import opened_picture
 from iclight_local.dialects.pixeldojo_fields import FIELDS, HERE, SIZES, request_schema, rounded, value_of
 from iclight_local.dialects.values import picture, present, shown
-from iclight_local.errors import InvalidRequest, Unsupported
+from iclight_local.errors import InvalidRequest
 from iclight_local.imaging.encode import encode
 from iclight_local.imaging.fit import resize_and_center_crop
 from iclight_local.plan import FRAME_MULTIPLE
@@ -34,6 +34,9 @@ _PASSED_ON = (
     *("prompt", "appended_prompt", "negative_prompt", "light_source", "steps", "cfg", "lowres_denoise"),
     *("highres_scale", "highres_denoise", "number_of_images", "seed", "output_quality"),
 )
+_WORDED = ("prompt", "negative_prompt", "number_of_images", "seed", "output_quality")
+"""What the models that edit by words are told, where it is given; the side of a light and a shape beside it."""
+_SHAPES = ("aspectRatio", "aspect_ratio", "width", "height")
 _SIDES = ("left", "right", "top", "bottom")
 # Words that say nothing beside a side: "Left Light", "from the left side".
 _FILLING = frozenset(("light", "from", "the", "side", "source", "lighting"))
@@ -64,40 +67,49 @@ class PixelDojo:
     task: Task = "relight"
 
     def read(self, call: Call) -> Asked:
-        """As in :class:`~iclight_local.dialects.base.Dialect`; unknown names are ignored."""
+        """As in :class:`~iclight_local.dialects.base.Dialect`; unknown names are ignored.
+
+        A ``model_type`` that is not this machine's is the provider's of that name (see ``iclight providers``).
+        """
         subject = _subject(call)
         values = {field.name: value_of(call, field) for field in FIELDS if field.kind != "picture"}
-        if values["model_type"] != HERE:
-            raise Unsupported(f"model_type '{values['model_type']}' is not available on this server")
+        values["given"] = [name for name in (*_WORDED, *_SHAPES) if present(call, name) is not None]
         shaped = any(present(call, name) is not None for name in ("aspectRatio", "aspect_ratio"))
         values["width"], values["height"] = _size(values, values["aspectRatio"] if shaped else None)
         values["light_source"], words = side_and_words(values["light_source"])
         values["prompt"] = ", ".join(part for part in (values["prompt"].strip(), words) if part)
         known = {spelling for field in FIELDS for spelling in (field.name, field.alias)}
         ignored = tuple(sorted((call.fields.keys() | call.files.keys()) - known))
-        return Asked(values, {"subject_image": subject}, ignored)
+        provider = None if values["model_type"] == HERE else f"{self.name}-{values['model_type']}"
+        return Asked(values, {"subject_image": subject}, ignored, provider)
 
     def request(self, asked: Asked, pictures: Mapping[str, bytes]) -> RelightRequest:
         """As in :class:`~iclight_local.dialects.base.Dialect`; the lowres pass is the result over ``highres_scale``."""
         values = asked.values
+        opened_picture(pictures["subject_image"], "subject_image")
+        if asked.provider is not None:
+            return RelightRequest(subject_image=pictures["subject_image"], **_worded(values))
         low, high = (int(constraint(Knobs.model_fields["width"], bound)) for bound in ("ge", "le"))
         knobs: dict[str, Any] = {name: values[name] for name in _PASSED_ON}
         for name in ("width", "height"):
             knobs[name] = min(max(rounded(values[name] / values["highres_scale"]), low), high)
         knobs["output_format"] = _FORMATS[values["output_format"]]
-        opened_picture(pictures["subject_image"], "subject_image")
         return RelightRequest(subject_image=pictures["subject_image"], **knobs)
 
     def deliver(self, asked: Asked, request: RelightRequest, result: RelightResult) -> list[Delivered]:
-        """Every result at exactly the asked size, without a record: a link to it needs no key."""
+        """Every result at exactly the asked size, without a record: a link to it needs no key.
+
+        What another model made stays as it came, because those are asked for a shape alone.
+        """
         file_format = _FORMATS[asked.values["output_format"]]
         size = asked.values["width"], asked.values["height"]
+        sized = result.images if asked.provider is not None else [_covering(image, size) for image in result.images]
         return [
             Delivered(
-                encode(_covering(image, size), output_format=file_format, quality=request.output_quality, record=None),
+                encode(image, output_format=file_format, quality=request.output_quality, record=None),
                 MEDIA_TYPES[file_format],
             )
-            for image in result.images
+            for image in sized
         ]
 
     def refusal(self, fault: Fault, sentence: str) -> Answer:
@@ -184,6 +196,16 @@ def _subject(call: Call) -> bytes | Link:
     if "subject_image" not in call.files and not re.match(r"\s*(https?|data):", given, re.IGNORECASE):
         raise InvalidRequest(f"subject_image must be an http(s) URL or a data URI, not {shown(given)}")
     return found
+
+
+def _worded(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The knobs of a call for a model that edits by words: what was given, because it takes no others."""
+    knobs = {name: values[name] for name in _WORDED if name in values["given"]}
+    # Words of light_source have joined the prompt.
+    knobs |= {name: values[name] for name in ("prompt", "light_source") if values[name] not in ("", "none")}
+    if set(values["given"]) & set(_SHAPES):
+        knobs |= {name: values[name] for name in ("width", "height")}
+    return {**knobs, "output_format": _FORMATS[values["output_format"]]}
 
 
 def _size(values: Mapping[str, Any], ratio: str | None) -> tuple[int, int]:

@@ -145,6 +145,15 @@ class FallbackEngine:
         """Cut a subject out; see :meth:`iclight_local.engines.base.Engine.cut_out`."""
         return self._first(lambda engine: engine.cut_out(request, progress=progress))
 
+    @property
+    def hosted(self) -> tuple[str, ...]:
+        """The providers among the engines, by name."""
+        return tuple(each.name for each in self._candidates if each.hosted)
+
+    def alone(self, name: str) -> FallbackEngine:
+        """One of the engines by itself, for what no other one has."""
+        return FallbackEngine([each for each in self._candidates if each.name == name])
+
     def unpaid(self) -> FallbackEngine:
         """The same engines for a request that a provider may have been paid for already: none is asked once more."""
         return FallbackEngine([_barred(each) if each.hosted else each for each in self._candidates])

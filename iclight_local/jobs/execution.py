@@ -40,11 +40,15 @@ class Execution:
         """How much of a running job is done, 0 to 1."""
         return self._progress.get(job_id, 0.0)
 
+    def asks(self, provider: str) -> bool:
+        """Whether a provider is among the engines."""
+        return isinstance(self._engine, FallbackEngine) and provider in self._engine.hosted
+
     def key(self, job_id: str) -> Hashable | None:
         """What a queued job has to agree in with others to be run together with them; None: it runs alone."""
         job = self._store.get(job_id)
         # What ran when a process went down may be why it did: it shall take no others with it.
-        if job is None or job.attempts or find_dialect(job.dialect).task != "relight":
+        if job is None or job.attempts or job.asked.provider or find_dialect(job.dialect).task != "relight":
             return None
         try:
             return self._engine.batch_key(self._request(job))
@@ -60,8 +64,7 @@ class Execution:
                 requests[job.id] = self._request(job)
         jobs = [job for job in begun if job.id in requests]
         self._progress = dict.fromkeys(requests, 0.0)
-        outcomes = self._outcomes(self._engine_for(jobs), jobs, requests)
-        for job, outcome in zip(jobs, outcomes, strict=True):
+        for job, outcome in zip(jobs, self._outcomes(jobs, requests), strict=True):
             with self._ending(job):
                 if isinstance(outcome, Exception):
                     raise outcome
@@ -93,17 +96,26 @@ class Execution:
             self.give_up(job.id)
 
     def _engine_for(self, jobs: Sequence[Job]) -> Engine:
-        """The engine; of one that hands on to providers only what is free, where a job was begun before."""
-        interrupted = any(job.attempts for job in jobs)
-        engine: Engine = self._engine
-        return engine.unpaid() if interrupted and isinstance(engine, FallbackEngine) else engine
+        """The engine; of one that hands on to providers only what is free, where a job was begun before.
 
-    def _outcomes(
-        self, engine: Engine, jobs: Sequence[Job], requests: dict[str, RelightRequest]
-    ) -> list[RelightResult | Exception]:
+        Raises:
+            Unsupported: a job is for a provider that its owner does not allow, or no longer.
+        """
+        provider, engine = jobs[0].asked.provider, self._engine
+        if provider is not None and not self.asks(provider):
+            raise Unsupported(f"The provider {provider} is not allowed on this server.")
+        if not isinstance(engine, FallbackEngine):
+            return engine
+        if provider is not None:
+            engine = engine.alone(provider)
+        return engine.unpaid() if any(job.attempts for job in jobs) else engine
+
+    def _outcomes(self, jobs: Sequence[Job], requests: dict[str, RelightRequest]) -> list[RelightResult | Exception]:
         """What became of each; an error of this program says nothing of whose it was, so that each is tried alone."""
+        if not jobs:
+            return []
         try:
-            asked = [requests[job.id] for job in jobs]
+            engine, asked = self._engine_for(jobs), [requests[job.id] for job in jobs]
             if [find_dialect(job.dialect).task for job in jobs] == ["cut_out"]:
                 return [engine.cut_out(asked[0], progress=self._watch(jobs[0].id))]
             return [*engine.relight_together(asked, progress=[self._watch(job.id) for job in jobs])]
@@ -111,7 +123,7 @@ class Execution:
             if len(jobs) == 1:
                 return [error]
             _log.exception("jobs %s together", ", ".join(job.id for job in jobs))
-            return [outcome for job in jobs for outcome in self._outcomes(engine, [job], requests)]
+            return [outcome for job in jobs for outcome in self._outcomes([job], requests)]
 
     def _keep(self, job: Job, request: RelightRequest, result: RelightResult) -> None:
         delivered = find_dialect(job.dialect).deliver(job.asked, request, result)

@@ -138,6 +138,10 @@ class Runner:
                     self._changed.notify_all()
         return job
 
+    def asks(self, provider: str) -> bool:
+        """Whether the owner allows that pictures are sent to a hosted provider."""
+        return self._execution.asks(provider)
+
     def cancel(self, job: Job) -> bool:
         """Cancel a job that waits or runs; False where it had ended."""
         done = self._store.cancel(job.id)

@@ -79,6 +79,7 @@ class JobStore:
             "links": {name: link.url for name, link in asked.pictures.items() if isinstance(link, Link)},
             "uploads": sorted(uploaded),
             "ignored": asked.ignored,
+            "provider": asked.provider,
         }
         with self._change(surely=not awaited) as base:
             base.execute(
@@ -289,7 +290,7 @@ def _job(row: sqlite3.Row) -> Job:
         secret=row["secret"],
         owner=row["owner"],
         dialect=row["dialect"],
-        asked=Asked(told["values"], pictures, tuple(told["ignored"])),
+        asked=Asked(told["values"], pictures, tuple(told["ignored"]), told.get("provider")),
         state=row["state"],
         created=row["created"],
         expires=row["expires"],

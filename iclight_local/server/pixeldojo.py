@@ -12,6 +12,7 @@ from starlette.routing import Route
 from iclight_local.dialects import pixeldojo
 from iclight_local.dialects.pixeldojo import API_ID, DIALECT
 from iclight_local.dialects.pixeldojo_openapi import openapi
+from iclight_local.errors import Unsupported
 from iclight_local.jobs.base import Job
 from iclight_local.server.answers import Json, guarded, respond
 from iclight_local.server.reading import read_call
@@ -53,6 +54,8 @@ class PixelDojoRoutes:
         if model != API_ID:
             return respond(pixeldojo.unknown_model(model))
         asked = DIALECT.read(await read_call(request, service.limits.body))
+        if asked.provider is not None and not service.runner.asks(asked.provider):
+            raise Unsupported(f"model_type '{asked.values['model_type']}' is not available on this server")
         # A webhook is called when nobody's request is there to say what links begin with.
         asked = replace(asked, values={**asked.values, _BASE: service.base(request)})
         job = await service.submit(request, owner, DIALECT.name, asked)

@@ -22,8 +22,9 @@ from iclight_local.dialects.pixeldojo import (
     unknown_model,
 )
 from iclight_local.dialects.pixeldojo_fields import FIELDS, request_schema
-from iclight_local.errors import InvalidRequest, Unsupported
+from iclight_local.errors import InvalidRequest
 from iclight_local.plan import plan_of
+from iclight_local.providers import list_providers
 from iclight_local.request import RelightRequest
 from iclight_local.result import RelightResult
 
@@ -122,9 +123,18 @@ def test_the_documented_defaults() -> None:
 
 
 @pytest.mark.parametrize("model_type", ["nano-banana-pro", "nano-banana-2", "qwen-image-edit"])
-def test_other_models_are_left_to_others(model_type: str) -> None:
-    with pytest.raises(Unsupported, match=rf"^model_type '{model_type}' is not available on this server$"):
-        read(model_type=model_type)
+def test_other_models_are_their_providers(model_type: str) -> None:
+    asked = read(model_type=model_type, prompt="dusk", light_source="Left Light", steps="30", aspectRatio="16:9")
+    assert asked.provider == f"pixeldojo-{model_type}" and asked.provider in list_providers()
+    request = DIALECT.request(asked, {"subject_image": PICTURE})
+    assert request.model_fields_set - {"subject_image"} == {
+        *("prompt", "light_source", "width", "height", "output_format")
+    }
+    assert (request.prompt, request.light_source, 9 * request.width) == ("dusk", "left", 16 * request.height)
+
+
+def test_this_machines_model_is_nobodys() -> None:
+    assert read(model_type="magic-lighting").provider is None is read().provider
 
 
 def test_the_vendors_sample_body_lacks_its_picture() -> None:
