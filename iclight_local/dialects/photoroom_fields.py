@@ -92,7 +92,9 @@ def colour(call: Call, name: str) -> str | None:
     if value is None or (isinstance(value, str) and value.strip().lower() == "transparent"):
         return None
     spoken = value.strip().lower() if isinstance(value, str) else ""
-    found = _HEX.fullmatch(str(ImageColor.colormap.get(spoken, spoken)))
+    named = ImageColor.colormap.get(spoken, spoken)
+    # Pillow puts the levels of a name in place of its digits when it has used it once.
+    found = _HEX.fullmatch(named if isinstance(named, str) else bytes(named[:3]).hex())
     if found is None:
         raise InvalidRequest(
             f"{name} must be a colour like FF0000 or FF0000EE, a colour's name or transparent, not {shown(value)}"

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from iclight_local.dialects import find_dialect
 from iclight_local.dialects.base import Call, Link
@@ -16,7 +17,7 @@ from iclight_local.dialects.photoroom import (
     account_v2,
     headers,
 )
-from iclight_local.dialects.photoroom_fields import HONOURED, OTHERS
+from iclight_local.dialects.photoroom_fields import HONOURED, OTHERS, colour
 from iclight_local.errors import InvalidRequest, Unsupported
 from tests.dialects.photoroom_calls import read
 
@@ -89,6 +90,13 @@ def value_for(name: str) -> str:
 
 
 @pytest.mark.parametrize(("name", "value", "expected"), GOOD)
+def test_a_name_that_pillow_has_used_is_a_name_still() -> None:
+    call = Call({"background.color": "tomato"}, {})
+    before = colour(call, "background.color")
+    Image.new("RGB", (1, 1), "tomato")
+    assert colour(call, "background.color") == before == "ff6347ff"
+
+
 def test_a_good_value_is_read(name: str, value: str, expected: Any) -> None:
     asked = read(**{name: value})
     assert asked.values[name] == expected
