@@ -90,13 +90,6 @@ def value_for(name: str) -> str:
 
 
 @pytest.mark.parametrize(("name", "value", "expected"), GOOD)
-def test_a_name_that_pillow_has_used_is_a_name_still() -> None:
-    call = Call({"background.color": "tomato"}, {})
-    before = colour(call, "background.color")
-    Image.new("RGB", (1, 1), "tomato")
-    assert colour(call, "background.color") == before == "ff6347ff"
-
-
 def test_a_good_value_is_read(name: str, value: str, expected: Any) -> None:
     asked = read(**{name: value})
     assert asked.values[name] == expected
@@ -253,3 +246,10 @@ def test_accounts() -> None:
 
 def test_it_is_found_by_its_name() -> None:
     assert find_dialect("photoroom") is DIALECT
+
+
+def test_a_name_that_pillow_has_used_is_a_name_still() -> None:
+    call = Call({"background.color": "tomato"}, {})
+    before = colour(call, "background.color")
+    Image.new("RGB", (1, 1), "tomato")
+    assert colour(call, "background.color") == before == "ff6347ff"
