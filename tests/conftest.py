@@ -109,9 +109,10 @@ def two_threads() -> Iterator[None]:
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Print what tests of the command line have measured and recorded in their reports."""
+    """Print what tests have measured and recorded in their reports."""
     reports = [report for outcome in ("passed", "failed") for report in terminalreporter.getreports(outcome)]
     tables = {
+        "golden": ("golden pictures: grey levels off the original's", _golden_row),
         "golden_cli": ("the command line's golden pictures: grey levels off the original's", _golden_row),
         "cpu_seconds": (
             "CPU time of a start (no test rests on it)",

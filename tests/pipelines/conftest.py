@@ -54,13 +54,3 @@ def foreground() -> UInt8Array:
 @pytest.fixture(scope="session")
 def background() -> UInt8Array:
     return np.random.default_rng(0).integers(0, 256, (90, 110, 3), dtype=np.uint8)
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print how far every golden picture is from the original's."""
-    reports = [report for outcome in ("passed", "failed") for report in terminalreporter.getreports(outcome)]
-    rows = [value for report in reports for name, value in report.user_properties if name == "golden"]
-    if rows:
-        terminalreporter.section("golden pictures: grey levels off the original's")
-        for name, largest, mean in rows:
-            terminalreporter.write_line(f"{name:<24} max {largest:3d}   mean {mean:.5f}")
