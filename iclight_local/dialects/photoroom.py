@@ -139,7 +139,8 @@ def headers(asked: Asked) -> dict[str, str]:
     """Headers of a relit picture: which names of the call nothing was done with, if there are such."""
     if not asked.ignored:
         return {}
-    names = [re.sub(r"[^\w.\-{}\[\]]", "?", name, flags=re.ASCII)[:80] for name in asked.ignored[:_LISTED]]
+    # A name may be empty, and a header may not end in a blank.
+    names = [re.sub(r"[^\w.\-{}\[\]]|^$", "?", name, flags=re.ASCII)[:80] for name in asked.ignored[:_LISTED]]
     names += [f"and {more} more"] if (more := len(asked.ignored) - _LISTED) > 0 else []
     return {"pr-unsupported-attributes": f"Unsupported attributes: {', '.join(names)}"}
 

@@ -100,6 +100,15 @@ def test_what_is_wrong_is_said(live: Live, fields: dict[str, Any], kind: str, sa
     assert says in reply.json["detail"]
 
 
+@pytest.mark.parametrize("path", ["/v1/segment", "/v2/edit"])
+@pytest.mark.parametrize("name", ["", " ", "\t", "é"])
+def test_a_name_that_is_none_is_told_as_well(live: Live, path: str, name: str) -> None:
+    picture = "image_file" if path == "/v1/segment" else "imageFile"
+    reply = live.form(path, {picture: WIDE, "lighting.mode": "ai.auto", "removeBackground": "false", name: "x"})
+    assert reply.status == 200
+    assert "?" in reply.headers["pr-unsupported-attributes"]
+
+
 def test_unknown_names_are_told(live: Live) -> None:
     assert "'" not in json.dumps(dict(cut(live, shade="x").headers))
     assert cut(live, shade="x").headers["pr-unsupported-attributes"] == "Unsupported attributes: shade"
