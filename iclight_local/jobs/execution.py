@@ -44,6 +44,11 @@ class Execution:
         """Whether a provider is among the engines."""
         return isinstance(self._engine, FallbackEngine) and provider in self._engine.hosted
 
+    @property
+    def _pays(self) -> bool:
+        """Whether a run may be paid for, so that none is forgotten."""
+        return isinstance(self._engine, FallbackEngine) and bool(self._engine.hosted)
+
     def key(self, job_id: str) -> Hashable | None:
         """What a queued job has to agree in with others to be run together with them; None: it runs alone."""
         job = self._store.get(job_id)
@@ -57,7 +62,8 @@ class Execution:
 
     def run(self, job_ids: Sequence[str]) -> None:
         """Carry queued jobs out, in one batch where there are several; each ends for itself."""
-        begun = [job for job in map(self._store.get, job_ids) if job is not None and self._store.begin(job.id)]
+        known = [job for job in map(self._store.get, job_ids) if job is not None]
+        begun = [job for job in known if self._store.begin(job.id, surely=self._pays)]
         requests: dict[str, RelightRequest] = {}
         for job in begun:
             with self._ending(job):
@@ -83,7 +89,7 @@ class Execution:
             yield
         except Cancelled:
             # Somebody cancelled it, who told its listeners; or the server goes down and will do it again.
-            self._store.requeue(job.id)
+            self._store.requeue(job.id, counted=self._pays)
         except (InvalidRequest, Unsupported) as error:
             if self._store.fail(job.id, str(error), at_fault=True):
                 self._tell(job.id)
@@ -95,8 +101,8 @@ class Execution:
             _log.exception("job %s", job.id)
             self.give_up(job.id)
 
-    def _engine_for(self, jobs: Sequence[Job]) -> Engine:
-        """The engine; of one that hands on to providers only what is free, where a job was begun before.
+    def _engine_for(self, jobs: Sequence[Job], *, again: bool) -> Engine:
+        """The engine; of one that hands on to providers only what is free, where a job was begun before, or ``again``.
 
         Raises:
             Unsupported: a job is for a provider that its owner does not allow, or no longer.
@@ -108,14 +114,16 @@ class Execution:
             return engine
         if provider is not None:
             engine = engine.alone(provider)
-        return engine.unpaid() if any(job.attempts for job in jobs) else engine
+        return engine.unpaid() if again or any(job.attempts for job in jobs) else engine
 
-    def _outcomes(self, jobs: Sequence[Job], requests: dict[str, RelightRequest]) -> list[RelightResult | Exception]:
+    def _outcomes(
+        self, jobs: Sequence[Job], requests: dict[str, RelightRequest], *, again: bool = False
+    ) -> list[RelightResult | Exception]:
         """What became of each; an error of this program says nothing of whose it was, so that each is tried alone."""
         if not jobs:
             return []
         try:
-            engine, asked = self._engine_for(jobs), [requests[job.id] for job in jobs]
+            engine, asked = self._engine_for(jobs, again=again), [requests[job.id] for job in jobs]
             if [find_dialect(job.dialect).task for job in jobs] == ["cut_out"]:
                 return [engine.cut_out(asked[0], progress=self._watch(jobs[0].id))]
             return [*engine.relight_together(asked, progress=[self._watch(job.id) for job in jobs])]
@@ -123,7 +131,7 @@ class Execution:
             if len(jobs) == 1:
                 return [error]
             _log.exception("jobs %s together", ", ".join(job.id for job in jobs))
-            return [outcome for job in jobs for outcome in self._outcomes([job], requests)]
+            return [outcome for job in jobs for outcome in self._outcomes([job], requests, again=True)]
 
     def _keep(self, job: Job, request: RelightRequest, result: RelightResult) -> None:
         delivered = find_dialect(job.dialect).deliver(job.asked, request, result)

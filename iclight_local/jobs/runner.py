@@ -237,7 +237,7 @@ class Runner:
             if self._store.expire():
                 self._waiting = {job: each for job, each in self._waiting.items() if self._store.get(job) is not None}
             for job in self._store.of_state("running"):
-                self._store.requeue(job.id)
+                self._store.requeue(job.id, counted=True)
             for job in self._store.of_state("queued"):
                 if job.id not in self._waiting:
                     self._enqueue(job)

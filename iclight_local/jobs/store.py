@@ -140,10 +140,14 @@ class JobStore:
             return None
         return self._files / job.id / f"out-{index}"
 
-    def begin(self, job_id: str) -> bool:
-        """Take a queued job; False where somebody cancelled or took it."""
-        # If a machine's end takes this back, the job is still queued.
-        with self._change(surely=False) as base:
+    def begin(self, job_id: str, *, surely: bool = False) -> bool:
+        """Take a queued job; False where somebody cancelled or took it.
+
+        Args:
+            job_id: which.
+            surely: on the disk, because a run may be paid for; else the end of the machine may take it back.
+        """
+        with self._change(surely=surely) as base:
             changed = base.execute(
                 "UPDATE jobs SET state = 'running', started = ?, attempts = attempts + 1 "
                 "WHERE id = ? AND state = 'queued'",
@@ -165,13 +169,13 @@ class JobStore:
         """Cancel a job that waits or runs; False where it ended before."""
         return self._end(job_id, "cancelled", {}, ("queued", "running"))
 
-    def requeue(self, job_id: str) -> bool:
-        """Put a running job back, as a server that goes down does."""
+    def requeue(self, job_id: str, *, counted: bool = False) -> bool:
+        """Put a running job back, as a server that goes down does; ``counted``: what it did is not forgotten."""
         with self._change() as base:
             changed = base.execute(
-                "UPDATE jobs SET state = 'queued', started = NULL, attempts = attempts - 1 "
+                "UPDATE jobs SET state = 'queued', started = NULL, attempts = attempts - ? "
                 "WHERE id = ? AND state = 'running'",
-                (job_id,),
+                (0 if counted else 1, job_id),
             )
             return changed.rowcount == 1
 

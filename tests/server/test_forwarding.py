@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,10 +13,12 @@ import pytest
 
 from iclight_local.dialects.base import Asked
 from iclight_local.engines.fallback import Candidate, FallbackEngine
+from iclight_local.errors import Cancelled, WeightsError
 from iclight_local.jobs.execution import Execution
+from iclight_local.jobs.runner import Bounds, Runner
 from iclight_local.jobs.store import JobStore
 from tests.fake_engine import FakeEngine, picture
-from tests.server.live import PICTURE, Live, serving
+from tests.server.live import PICTURE, Live, refuse, serving
 
 NAME = "pixeldojo-nano-banana-pro"
 BODY = {
@@ -93,6 +96,66 @@ def test_what_may_be_paid_for_is_not_sent_again(
     assert found is not None
     assert (found.state, len(engines[1].requests)) == (("failed", 0) if fell else ("done", 1))
     assert not engines[0].requests
+    store.close()
+
+
+class Breaking(FakeEngine):
+    """A provider's engine that is asked, and brings no picture for the seeds that it was told."""
+
+    def __init__(self, broken: dict[int, BaseException]) -> None:
+        super().__init__(name="remote")
+        self.broken = broken
+
+    def relight(self, request: Any, *, progress: Any = None) -> Any:
+        self.error = self.broken.get(request.seed)
+        return super().relight(request, progress=progress)
+
+
+def fallen_back(there: FakeEngine) -> FallbackEngine:
+    """This machine lacks its weights, so that everything goes to the provider."""
+    here = FakeEngine(error=WeightsError("There are none."))
+    return FallbackEngine([Candidate("local", lambda: here, hosted=False), Candidate(NAME, lambda: there, hosted=True)])
+
+
+def test_a_server_that_is_stopped_in_the_middle_does_not_pay_twice(tmp_path: Path) -> None:
+    store, there = JobStore(tmp_path / "jobs"), Breaking({1: Cancelled("Enough.")})
+    job = store.add("ann", "house", Asked({"seed": 1}, {"subject_image": PICTURE}))
+    for _ in range(2):
+        Execution(store, fallen_back(there), lambda job: None).run([job.id])
+    found = store.get(job.id)
+    assert found is not None and found.state == "failed" and "charged" in str(found.error)
+    assert len(there.requests) == 1
+    store.close()
+
+
+def test_an_error_of_the_program_does_not_pay_twice(tmp_path: Path) -> None:
+    store, there = JobStore(tmp_path / "jobs"), Breaking({2: ZeroDivisionError()})
+    jobs = [store.add("ann", "house", Asked({"seed": seed}, {"subject_image": PICTURE})) for seed in (1, 2)]
+    Execution(store, fallen_back(there), lambda job: None).run([job.id for job in jobs])
+    assert [request.seed for request in there.requests] == [1, 2]
+    assert len(store.of_state("failed")) == 2
+    store.close()
+
+
+def test_an_end_that_could_not_be_written_does_not_pay_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("iclight_local.jobs.runner._SWEEP_S", 0.05)
+    store, there = JobStore(tmp_path / "jobs"), Breaking({})
+    full = iter([True, True])
+
+    def written(*how: Any, **told: Any) -> bool:
+        if next(full, False):
+            raise OSError(28, "No space left on device")
+        return ended(*how, **told)
+
+    ended = store._end
+    monkeypatch.setattr(store, "_end", written)
+    runner, over = Runner(store, fallen_back(there), refuse, Bounds(waiting=5, together=2)), threading.Event()
+    runner.listen(lambda job: over.set())
+    runner.start()
+    runner.submit("ann", "house", Asked({"seed": 1}, {"subject_image": PICTURE}))
+    assert over.wait(20)
+    runner.stop(5)
+    assert len(there.requests) == 1 and len(store.of_state("failed")) == 1
     store.close()
 
 
