@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from iclight_local.cli.output import print_json, show_warnings
 from iclight_local.cli.parser import Parser, add_common, add_fields, given
 from iclight_local.errors import Cancelled, InvalidRequest
+from iclight_local.providers import list_providers
 from iclight_local.request import RelightRequest
 from iclight_local.settings import LOCAL, Settings, load_settings
 
@@ -108,10 +109,12 @@ def _announce(plan: Plan) -> None:
     """What will be charged for, before it is."""
     images = plan.cases[0].request(plan.knobs).number_of_images
     for each in plan.entrants:
-        if each.price.per_picture is not None and not each.replayed and sys.stderr is not None:
-            count = plan.turns_of(each)
-            dollars = count * images * each.price.per_picture
-            print(f"{each.name} will be asked {count} times, which costs about ${dollars:.2f}", file=sys.stderr)
+        price = each.price.per_picture
+        if each.replayed or sys.stderr is None or (price is None and each.name not in list_providers()):
+            continue
+        count = plan.turns_of(each)
+        words = "what that costs is not stated" if price is None else f"which costs about ${count * images * price:.2f}"
+        print(f"{each.name} will be asked {count} times, {words}", file=sys.stderr)
 
 
 def _entrants(parsed: argparse.Namespace) -> list[Entrant]:

@@ -51,6 +51,14 @@ def test_as_json(iclight: Command, folder: Path, fake: FakeEngine) -> None:
     assert told["report"] == "out/report.html" and told["summary"]["local"]["cost_1000"] == pytest.approx(50)
 
 
+def test_a_provider_without_a_stated_price_is_announced_as_well(
+    iclight: Command, folder: Path, fake: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PHOTOROOM_API_KEY", "key-of-nobody")
+    answer = iclight("bench", SUBJECT, "--out", "out", "--engines", "photoroom", "--runs", "1", "--json")
+    assert answer.err == "photoroom will be asked 3 times, what that costs is not stated\n"
+
+
 def test_recorded_and_played_back(iclight: Command, folder: Path, fake: FakeEngine) -> None:
     first = iclight("bench", SUBJECT, "--out", "first", "--record", "kept", "--price", "local=0.05", "--json").json
     asked = len(fake.requests)
