@@ -7,6 +7,7 @@ ranges are those of the original IC-Light demos and of the hosted APIs that foll
 
 from __future__ import annotations
 
+from iclight_local.request.edit import EditRequest
 from iclight_local.request.finish import BY_FIT, BackgroundMode, Finish, Fit, Keep, OutputFormat, OutputOptions
 from iclight_local.request.knobs import (
     ImageSource,
@@ -18,21 +19,25 @@ from iclight_local.request.knobs import (
     check_combination,
     resolve_model,
 )
+from iclight_local.request.placing import Length, Placing
 from iclight_local.request.relight import RelightRequest
 
 __all__ = [
     "BY_FIT",
     "BackgroundMode",
+    "EditRequest",
     "Finish",
     "Fit",
     "ImageSource",
     "Keep",
     "Knobs",
+    "Length",
     "LightSource",
     "ModelName",
     "NoiseDevice",
     "OutputFormat",
     "OutputOptions",
+    "Placing",
     "RelightRequest",
     "by_model",
     "check_combination",
