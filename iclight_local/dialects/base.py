@@ -23,8 +23,8 @@ Fault = Literal[
 queue or too many calls, something that only other engines can do, an engine that failed, or a result that did not
 come for as long as calls wait."""
 
-Task = Literal["relight", "cut_out"]
-"""What an engine can do for a call, as its method is called."""
+Task = Literal["relight", "cut_out", "edit"]
+"""What is done for a call: a method of the engine, or an edit around it (:mod:`iclight_local.engines.editing`)."""
 
 MEDIA_TYPES = {"png": "image/png", "jpeg": "image/jpeg", "webp": "image/webp"}
 """Media types by the names of :data:`iclight_local.request.OutputFormat`."""

@@ -1,59 +1,37 @@
-"""Photoroom's ``/v2/edit``, as far as it relights: ``lighting.mode``, the cut-out, the size and the file.
+"""Photoroom's image editing, ``/v2/edit``: relighting, and the 47 other parameters that are honoured beside it.
 
-The light of a picture is corrected and its own pixels are kept: the engine works small, and its light is carried over.
-A cut-out is placed as the API does without paddings and margins: its subject fits the frame, or stays where it was with
-``referenceBox=originalImage``.
+Their names and values lie in ``photoroom_fields`` and ``photoroom_values``, the names that are not honoured in
+``photoroom_outside``, and the rules between them in ``photoroom_rules``.
 """
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Mapping
-from typing import Any
-
-import numpy as np
-from PIL import Image
 
 from iclight_local.dialects.base import MEDIA_TYPES, Answer, Asked, Call, Delivered, Fault, Link, Task
-from iclight_local.dialects.photoroom_fields import HONOURED, documented
-from iclight_local.dialects.photoroom_files import encoded, over, within
-from iclight_local.dialects.photoroom_placing import placed
+from iclight_local.dialects.photoroom_edit import edit_knobs, scene_knobs
+from iclight_local.dialects.photoroom_fields import HONOURED, PICTURES
+from iclight_local.dialects.photoroom_files import QUALITIES
+from iclight_local.dialects.photoroom_lighting import lighting
+from iclight_local.dialects.photoroom_rules import check_rules, unheeded
 from iclight_local.dialects.pictures import opened_picture
 from iclight_local.dialects.values import picture, present, shown
 from iclight_local.errors import InvalidRequest, Unsupported
-from iclight_local.imaging.exposure import subject_luminance
+from iclight_local.imaging.encode import encode
 from iclight_local.imaging.files import Picture, decode
-from iclight_local.plan import FRAME_MULTIPLE
-from iclight_local.request import RelightRequest
+from iclight_local.imaging.kept import kept_metadata
+from iclight_local.imaging.metadata import Embedded
+from iclight_local.request import EditRequest, RelightRequest
 from iclight_local.result import RelightResult
 
 MAX_SIDE = 3500
 """Pixels that a picture may have on a side with ``lighting.mode``."""
 MAX_BYTES = 30 << 20
 """Bytes that a picture may have."""
-LUMINANCE = (0.18, 0.55)
-"""Mean luminance of a well exposed picture, in linear light."""
-FRAME = (512, 768)
-"""Least and largest longer side of the passes in pixels; in between it is the picture's own."""
 AVAILABLE = 1_000_000
 """Images and credits that an account is said to have; nothing is charged."""
 
-_ENGINE: dict[str, Any] = {
-    "model": "fc",
-    "fit": "input",
-    "prompt": "natural lighting, even soft light, well exposed, neutral white balance",
-    "negative_prompt": "overexposed, underexposed, harsh shadows, color cast",
-    "steps": 20,
-    "cfg": 1.8,
-    "highres_scale": 1.0,
-    "highres_denoise": 0.1,
-}
-_DONE = {"outputSize": ("auto", "originalImage"), "preserveMetadata": ("never",)}
-_KEEP = {"ai.auto": "detail", "ai.preserve-hue-and-saturation": "colour"}
-_STRENGTH = 0.6
-# What needs no correction gets half of one.
-_WELL_EXPOSED = 0.5
 STATUS: dict[Fault, int] = {
     "invalid": 400,
     "too_large": 400,
@@ -68,64 +46,71 @@ STATUS: dict[Fault, int] = {
 FIXED: dict[Fault, str] = {"unauthorized": "Unauthorized"}
 """Sentences that are the same whatever there is to say."""
 _LISTED = 20
+_BEHIND = ("background.image", "background.guidance.image")
 
 
 class Photoroom:
     """Photoroom's spelling."""
 
     name = "photoroom"
-    task: Task = "relight"
+    task: Task = "edit"
 
     def read(self, call: Call) -> Asked:
         """As in :class:`~iclight_local.dialects.base.Dialect`; empty values count as missing."""
-        values = {name: check(call, name) for name, check in HONOURED.items()}
-        source, subject = _source(call)
-        refused, ignored = _others(call)
-        refused += _refused_values(values)
+        values = {name: field.check(call, name) for name, field in HONOURED.items()}
+        refused, ignored = unheeded(call)
+        if "imageFromPrompt.prompt" in refused:
+            raise _unsupported("imageFromPrompt.prompt")
+        brought = {name: found for name in ("image", *_BEHIND) if (found := _brought(call, name)) is not None}
+        if "image" not in brought:
+            raise InvalidRequest(f"{'imageUrl' if call.query else 'imageFile'}: must be provided")
+        fields = [field for field, _ in brought.values()]
+        check_rules(values, fields)
         if refused:
-            raise Unsupported(f"{refused[0]} is not supported by this server")
-        if values["lighting.mode"] is None:
-            raise Unsupported("lighting.mode: must be provided, because this server only relights")
-        return Asked({**values, "source": source}, {"subject_image": subject}, ignored)
+            raise _unsupported(refused[0])
+        pictures = {PICTURES[field].knob: data for field, data in brought.values() if field not in ignored}
+        sources = {PICTURES[field].knob: field for field in fields}
+        return Asked({**values, "sources": sources}, pictures, ignored)
 
-    def request(self, asked: Asked, pictures: Mapping[str, bytes]) -> RelightRequest:
-        """As in :class:`~iclight_local.dialects.base.Dialect`; the seed follows from the picture's bytes."""
-        data, values = pictures["subject_image"], asked.values
-        found = _decoded(data, values["source"])
-        cut_out = values["removeBackground"]
-        own_alpha = found.alpha is not None and (not cut_out or values["keepExistingAlphaChannel"] == "auto")
-        exposure = _exposure(found, own_alpha)
-        strength = _STRENGTH * (_WELL_EXPOSED if exposure is None else 1)
-        wide, high = _frame(found.size)
-        knobs: dict[str, Any] = {
-            **_ENGINE,
-            "width": wide,
-            "height": high,
-            "keep": _KEEP[values["lighting.mode"]],
-            "light_strength": strength,
-            "background_mode": "transparent" if cut_out else "keep",
-            **({} if cut_out else {"background_strength": strength}),
-            "exposure": exposure,
-            # Seeds have 63 bits.
-            "seed": int.from_bytes(hashlib.sha256(data).digest()[:8]) >> 1,
-        }
-        # Where its alpha channel is not to count, the picture is given without one, to be segmented.
-        subject = Image.fromarray(found.rgb) if found.alpha is not None and not own_alpha else data
-        return RelightRequest(subject_image=subject, **knobs)
+    def request(self, asked: Asked, pictures: Mapping[str, bytes]) -> EditRequest:
+        """As in :class:`~iclight_local.dialects.base.Dialect`."""
+        values, sources = asked.values, asked.values["sources"]
+        for knob, data in pictures.items():
+            _check_bytes(data, sources[knob])
+            opened_picture(data, sources[knob])
+        data = pictures["subject_image"]
+        if values["lighting.mode"] is not None:
+            # Before the pixels are decoded; a turn by EXIF leaves the larger side as large.
+            _check_size(opened_picture(data, sources["subject_image"]).size, sources["subject_image"])
+        knobs = edit_knobs(values)
+        if values["background.prompt"] is not None:
+            knobs |= scene_knobs(values, guided="light_map" in pictures)
+        elif values["lighting.mode"] is not None:
+            found = _decoded(data, sources["subject_image"])
+            cut_out = values["removeBackground"]
+            own_alpha = found.alpha is not None and (not cut_out or values["keepExistingAlphaChannel"] == "auto")
+            knobs |= lighting(values["lighting.mode"], found, data, own_alpha=own_alpha, cut_out=cut_out)
+        return EditRequest(**{**pictures, **knobs})
 
     def deliver(self, asked: Asked, request: RelightRequest, result: RelightResult) -> list[Delivered]:
-        """The picture over its colour, within its largest size, without metadata but for the density asked for."""
+        """The picture in its format, with what is kept of its metadata."""
         values = asked.values
         spoken = "png" if values["export.format"] is None else values["export.format"]
         file_format = "jpeg" if spoken == "jpg" else spoken
-        delivered = []
-        for image in result.images:
-            if values["removeBackground"] and values["referenceBox"] != "originalImage":
-                image = placed(image, snap=values["ignorePaddingAndSnapOnCroppedSides"])
-            finished = within(over(image, values["background.color"]), values["maxWidth"], values["maxHeight"])
-            data = encoded(finished, file_format, values["export.dpi"])
-            delivered.append(Delivered(data, MEDIA_TYPES[file_format]))
-        return delivered
+        headers = {}
+        if values["background.prompt"] is not None and result.seed is not None:
+            headers["pr-ai-background-seed"] = str(result.seed)
+        if "uncertainty" in result.record:
+            headers["x-uncertainty-score"] = f"{result.record['uncertainty']:.4f}"
+        embedded = Embedded()
+        if isinstance(request, EditRequest):
+            kept = kept_metadata(request.subject_image, request.metadata)
+            embedded = Embedded(exif=kept.exif, xmp=kept.xmp, density=request.dpi)
+        files = [
+            encode(image, output_format=file_format, quality=QUALITIES[file_format], embedded=embedded)
+            for image in result.images
+        ]
+        return [Delivered(data, MEDIA_TYPES[file_format], headers) for data in files]
 
     def refusal(self, fault: Fault, sentence: str) -> Answer:
         """``{"error": {"message"}}``, with a ``code`` where another engine could do it."""
@@ -162,46 +147,27 @@ def account_refusal(fault: Fault, sentence: str, *, given: bool) -> Answer:
     return DIALECT.refusal(fault, sentence)
 
 
-def _source(call: Call) -> tuple[str, bytes | Link]:
-    """The field that brings the picture, and the picture."""
-    if "imageFile" not in call.files and present(call, "imageFile") is not None:
-        raise InvalidRequest("imageFile: must be a file of a POST request")
-    uploaded = picture(call, "imageFile")
-    linked = picture(call, "imageUrl")
+def _unsupported(name: str) -> Unsupported:
+    return Unsupported(f"{name} is not supported by this server")
+
+
+def _brought(call: Call, name: str) -> tuple[str, bytes | Link] | None:
+    """The field that brings a picture, and the picture; ``name`` is what its two fields begin with."""
+    file, url = f"{name}File", f"{name}Url"
+    if file not in call.files and present(call, file) is not None:
+        raise InvalidRequest(f"{file}: must be a file of a POST request")
+    uploaded, linked = picture(call, file), picture(call, url)
     if uploaded is not None and linked is not None:
-        raise InvalidRequest("imageUrl: must not be provided together with imageFile")
+        raise InvalidRequest(f"{url}: must not be provided together with {file}")
     if linked is not None and not isinstance(linked, Link):
-        found = "a file" if "imageUrl" in call.files else shown(call.fields["imageUrl"])
-        raise InvalidRequest(f"imageUrl must be an http(s) URL, not {found}")
+        found = "a file" if url in call.files else shown(call.fields[url])
+        raise InvalidRequest(f"{url} must be an http(s) URL, not {found}")
     if linked is not None:
-        return "imageUrl", linked
+        return url, linked
     if not isinstance(uploaded, bytes):
-        raise InvalidRequest(f"{'imageUrl' if call.query else 'imageFile'}: must be provided")
-    _check_bytes(uploaded, "imageFile")
-    return "imageFile", uploaded
-
-
-def _others(call: Call) -> tuple[list[str], tuple[str, ...]]:
-    """The names that are refused, and those that nothing is done with."""
-    refused, ignored = [], []
-    for name in sorted(call.fields.keys() | call.files.keys()):
-        if name in HONOURED or name in ("imageFile", "imageUrl"):
-            continue
-        if not call.files.get(name) and present(call, name) is None:
-            continue
-        known = documented(name)
-        value = None if known is None else known.check(call, name)
-        if known is None or known.needs is not None:
-            ignored.append(name)
-        elif value is not None and value not in known.idle:
-            refused.append(name)
-    return refused, tuple(ignored)
-
-
-def _refused_values(values: Mapping[str, Any]) -> list[str]:
-    """Honoured names whose value asks for more than is done here, each with that value."""
-    refused = [name for name, done in _DONE.items() if values[name] is not None and values[name] not in done]
-    return [f"{name} {values[name]}" for name in refused]
+        return None
+    _check_bytes(uploaded, file)
+    return file, uploaded
 
 
 def _check_bytes(data: bytes, source: str) -> None:
@@ -210,53 +176,17 @@ def _check_bytes(data: bytes, source: str) -> None:
 
 
 def _decoded(data: bytes, source: str) -> Picture:
-    _check_bytes(data, source)
     try:
-        # Before the pixels are decoded; a turn by EXIF leaves the larger side as large.
-        _check_size(opened_picture(data, source).size, source)
-        found = decode(data, offline=True)
+        return decode(data, offline=True)
     except InvalidRequest as error:
         sentence = str(error)
         raise InvalidRequest(sentence if sentence.startswith(source) else f"{source}: {sentence}") from error
-    _check_size(found.size, source)
-    return found
 
 
 def _check_size(size: tuple[int, int], source: str) -> None:
     if max(size) > MAX_SIDE:
         wanted = f"at most {MAX_SIDE} x {MAX_SIDE} pixels with lighting.mode"
         raise InvalidRequest(f"{source} must have {wanted}, not {size[0]} x {size[1]}")
-
-
-def _exposure(found: Picture, own_alpha: bool) -> float | None:
-    """The mean luminance to expose the subject for; None where the picture is well exposed.
-
-    Where the subject is not known yet, the whole picture and its middle have to agree: a black shoe on a white sheet
-    is not overexposed, nor is a bright face in the dark underexposed.
-    """
-    step = max(1, max(found.size) // FRAME[0])
-    rgb = found.rgb[::step, ::step]
-    high, wide = rgb.shape[:2]
-    whole = np.ones((high, wide), np.float32)
-    if own_alpha and found.alpha is not None:
-        weights = [found.alpha[::step, ::step].astype(np.float32) / np.float32(255)]
-    else:
-        middle = np.zeros_like(whole)
-        middle[high // 4 : high - high // 4, wide // 4 : wide - wide // 4] = 1
-        weights = [whole, middle]
-    means = [subject_luminance(rgb, weight) for weight in weights]
-    low, bright = LUMINANCE
-    if max(means) < low:
-        return low
-    return bright if min(means) > bright else None
-
-
-def _frame(size: tuple[int, int]) -> tuple[int, int]:
-    """Width and height of the passes: the picture's shape, up to 4 to 1, in multiples of 64."""
-    longer = min(max(max(size), FRAME[0]), FRAME[1])
-    sides = [max(side / max(size), 1 / 4) * longer for side in size]
-    wide, high = (round(side / FRAME_MULTIPLE) * FRAME_MULTIPLE for side in sides)
-    return wide, high
 
 
 DIALECT = Photoroom()

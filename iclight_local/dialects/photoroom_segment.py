@@ -10,7 +10,7 @@ from PIL import Image
 
 from iclight_local.dialects.base import MEDIA_TYPES, Answer, Asked, Call, Delivered, Fault, Task
 from iclight_local.dialects.photoroom import FIXED, STATUS
-from iclight_local.dialects.photoroom_fields import colour
+from iclight_local.dialects.photoroom_values import colour
 from iclight_local.dialects.photoroom_files import encoded, over
 from iclight_local.dialects.pictures import opened_picture
 from iclight_local.dialects.segmind import unused

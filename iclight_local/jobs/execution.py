@@ -8,11 +8,12 @@ from contextlib import contextmanager
 
 from iclight_local.dialects import find_dialect
 from iclight_local.engines.base import Engine
+from iclight_local.engines.editing import edit_key, edit_together
 from iclight_local.engines.fallback import FallbackEngine
 from iclight_local.errors import Cancelled, EngineError, InvalidRequest, Unsupported
 from iclight_local.jobs.base import Job, Outcome
 from iclight_local.jobs.store import JobStore
-from iclight_local.request import RelightRequest
+from iclight_local.request import EditRequest, RelightRequest
 from iclight_local.result import Progress, ProgressCallback, RelightResult
 
 _log = logging.getLogger(__name__)
@@ -53,10 +54,13 @@ class Execution:
         """What a queued job has to agree in with others to be run together with them; None: it runs alone."""
         job = self._store.get(job_id)
         # What ran when a process went down may be why it did: it shall take no others with it.
-        if job is None or job.attempts or job.asked.provider or find_dialect(job.dialect).task != "relight":
+        if job is None or job.attempts or job.asked.provider or find_dialect(job.dialect).task == "cut_out":
             return None
         try:
-            return self._engine.batch_key(self._request(job))
+            request = self._request(job)
+            if isinstance(request, EditRequest):
+                return edit_key(self._engine, request)
+            return self._engine.batch_key(request)
         except Exception:  # noqa: BLE001  # told when it runs
             return None
 
@@ -124,9 +128,14 @@ class Execution:
             return []
         try:
             engine, asked = self._engine_for(jobs, again=again), [requests[job.id] for job in jobs]
+            watched = [self._watch(job.id) for job in jobs]
             if [find_dialect(job.dialect).task for job in jobs] == ["cut_out"]:
-                return [engine.cut_out(asked[0], progress=self._watch(jobs[0].id))]
-            return [*engine.relight_together(asked, progress=[self._watch(job.id) for job in jobs])]
+                return [engine.cut_out(asked[0], progress=watched[0])]
+            # Jobs that are done together are of one kind: their keys tell.
+            edits = [request for request in asked if isinstance(request, EditRequest)]
+            if edits:
+                return [*edit_together(engine, edits, progress=watched, offline=True)]
+            return [*engine.relight_together(asked, progress=watched)]
         except Exception as error:  # noqa: BLE001  # told by whoever ends the job
             if len(jobs) == 1:
                 return [error]

@@ -19,11 +19,13 @@ from iclight_local.request.knobs import (
     check_combination,
     resolve_model,
 )
-from iclight_local.request.placing import Length, Placing
+from iclight_local.request.placing import MOST_PIXELS, MOST_SIDE, Length, Placing, parse_length, parse_size
 from iclight_local.request.relight import RelightRequest
 
 __all__ = [
     "BY_FIT",
+    "MOST_PIXELS",
+    "MOST_SIDE",
     "BackgroundMode",
     "EditRequest",
     "Finish",
@@ -41,5 +43,7 @@ __all__ = [
     "RelightRequest",
     "by_model",
     "check_combination",
+    "parse_length",
+    "parse_size",
     "resolve_model",
 ]

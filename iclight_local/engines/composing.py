@@ -1,0 +1,101 @@
+"""An edit's result, composed of a subject in its place and of what stands behind and around it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from PIL import Image
+
+from iclight_local.imaging.blur import blurred, blurred_alpha
+from iclight_local.imaging.cast_shadow import cast_shadow, shade_of
+from iclight_local.imaging.composition import Layer, Layers, composed, covering, laid, parse_rgba, shrunk
+from iclight_local.imaging.files import Picture
+from iclight_local.imaging.fit import FloatArray
+from iclight_local.imaging.outline import outline
+from iclight_local.imaging.placing import Cropped, Place, cropped_sides, place, subject_box
+from iclight_local.request import EditRequest
+
+_NOWHERE = Cropped(left=False, top=False, right=False, bottom=False)
+
+
+def as_layer(picture: Picture) -> Layer:
+    """A decoded picture as a layer."""
+    alpha = picture.alpha
+    return Layer(picture.rgb, None if alpha is None else alpha.astype(np.float32) / np.float32(255))
+
+
+def place_of(request: EditRequest, whole: Layer) -> Place:
+    """Where a picture lies in the result: by its subject's box where that is cut out, else as a whole.
+
+    Raises:
+        InvalidRequest: margins and paddings leave no room for it.
+    """
+    everything = 0, 0, *whole.size
+    if not request.cuts_out or whole.alpha is None:
+        return place(request, whole.size, everything, _NOWHERE)
+    box = subject_box(whole.alpha)
+    return place(request, whole.size, everything if box is None else box, cropped_sides(whole.alpha))
+
+
+def on_canvas(layer: Layer | None, where: Place) -> Layer | None:
+    """A layer of the picture's size as it lies in the result; None where nothing of it does."""
+    return None if layer is None else laid(layer, where.source, where.target, where.canvas)
+
+
+def background_layer(request: EditRequest, picture: Picture, canvas: tuple[int, int]) -> Layer | None:
+    """A background picture in the middle of the canvas."""
+    layer = as_layer(picture)
+    target = covering(layer.size, canvas, whole=request.background_scaling == "fit")
+    return laid(layer, (0, 0, *layer.size), target, canvas)
+
+
+def finished(request: EditRequest, where: Place, front: Layer | None, back: Layer | None) -> Image.Image:
+    """Compose what lies on the canvas.
+
+    Args:
+        request: what was asked.
+        where: the place of the subject.
+        front: the subject on the canvas, or None where none of it is there.
+        back: what stands behind it, or None.
+
+    Returns:
+        RGB where the result is opaque, unless nothing was to stand behind the subject: then RGBA, too.
+    """
+    matte = None if front is None else front.alpha
+    layers = Layers(
+        where.canvas,
+        colour=parse_rgba(request.background_colour),
+        back=None if back is None else _soft(request, back, matte),
+        front=front,
+    )
+    if matte is not None:
+        layers = _around(request, layers, matte)
+    pixels = shrunk(composed(layers), where.result)
+    if pixels[..., 3].min() < 255 or (request.behind == "transparent" and layers.colour[3] < 255):
+        return Image.fromarray(pixels)
+    return Image.fromarray(np.ascontiguousarray(pixels[..., :3]))
+
+
+def _soft(request: EditRequest, back: Layer, matte: FloatArray | None) -> Layer:
+    """What stands behind the subject, blurred where that was asked for, without the subject's own light."""
+    radius = request.background_blur_radius * max(back.size)
+    if request.background_blur == "none" or radius == 0:
+        return back
+    weight = np.ones(back.rgb.shape[:2], np.float32) if back.alpha is None else back.alpha
+    # Other backgrounds go on behind the subject.
+    if matte is not None and request.behind in ("keep", "generate"):
+        weight = weight * (1 - matte)
+    soft = blurred(back.rgb, weight, request.background_blur, radius)
+    return Layer(soft, None if back.alpha is None else blurred_alpha(back.alpha, request.background_blur, radius))
+
+
+def _around(request: EditRequest, layers: Layers, matte: FloatArray) -> Layers:
+    """The layers with the shadow and the outline of the subject."""
+    shade, longer = shade_of(request), max(layers.size)
+    if shade is not None:
+        layers = replace(layers, shade=cast_shadow(matte, shade))
+    if request.outline_colour is None or request.outline_width == 0:
+        return layers
+    line = outline(matte, request.outline_width * longer, request.outline_blur * longer)
+    return replace(layers, outline=line, line_colour=parse_rgba(request.outline_colour))

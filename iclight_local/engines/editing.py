@@ -1,0 +1,229 @@
+"""An edit: the engine cuts out and relights, and the result is composed around what it gave."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Hashable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from iclight_local import __version__
+from iclight_local.engines.base import Engine
+from iclight_local.engines.composing import as_layer, finished
+from iclight_local.engines.edit_ways import CutOut, Kept, Way, in_scene, layer_of, light_of
+from iclight_local.engines.finishing import SURE
+from iclight_local.errors import ICLightError, InvalidRequest
+from iclight_local.imaging.composition import Layer
+from iclight_local.imaging.files import decode
+from iclight_local.imaging.matte import uncertainty
+from iclight_local.request import EditRequest, RelightRequest
+from iclight_local.result import ProgressCallback, RelightResult
+
+Outcome = RelightResult | ICLightError
+OWN = ("given", "alpha")
+"""Sources of a matte that no network had to guess."""
+
+
+def edit(
+    engine: Engine, request: EditRequest, *, offline: bool = False, progress: ProgressCallback | None = None
+) -> RelightResult:
+    """Edit one picture.
+
+    Args:
+        engine: cuts out and relights.
+        request: what is asked.
+        offline: refuse pictures by URL.
+        progress: told how far it is.
+
+    Returns:
+        The results, RGB or RGBA. Their record names the edit's own values under ``edit``, and where a network cut the
+        subject out, ``uncertainty`` tells how unsure it was.
+
+    Raises:
+        InvalidRequest: the request is wrong.
+        ICLightError: as :meth:`iclight_local.engines.base.Engine.relight` does.
+    """
+    (outcome,) = edit_together(engine, [request], offline=offline, progress=[progress])
+    if isinstance(outcome, ICLightError):
+        raise outcome
+    return outcome
+
+
+def edit_together(
+    engine: Engine,
+    requests: Sequence[EditRequest],
+    *,
+    offline: bool = False,
+    progress: Sequence[ProgressCallback | None],
+) -> list[Outcome]:
+    """Edit several pictures, those that fit together lit in one batch; for each its result, or what went wrong."""
+    outcomes: list[Outcome | None] = [None] * len(requests)
+    waiting: dict[int, tuple[_Edit, RelightRequest]] = {}
+    for number, request in enumerate(requests):
+        try:
+            one = _Edit(engine, request, offline, progress[number])
+            light = one.way.light
+            if light is None:
+                outcomes[number] = one.result(None)
+            else:
+                waiting[number] = one, light
+        except ICLightError as error:
+            outcomes[number] = error
+    if waiting:
+        told = [progress[number] for number in waiting]
+        made = engine.relight_together([light for _, light in waiting.values()], progress=told)
+        for (number, (one, _)), lit in zip(waiting.items(), made, strict=True):
+            outcomes[number] = lit if isinstance(lit, ICLightError) else one.outcome(lit)
+    return [outcome for outcome in outcomes if outcome is not None]
+
+
+def edit_key(engine: Engine, request: EditRequest) -> Hashable | None:
+    """What edits must agree in to be lit in one batch; None: it is done alone."""
+    if not request.relit or request.on_canvas:
+        return None
+    return "edit", engine.batch_key(light_of(request, subject_image=request.subject_image))
+
+
+class _Edit:
+    """One edit on its way."""
+
+    def __init__(self, engine: Engine, request: EditRequest, offline: bool, progress: ProgressCallback | None) -> None:
+        """Decode its pictures and cut out what has to be before any light.
+
+        Raises:
+            ICLightError: as :func:`edit` does.
+        """
+        self._engine, self._request, self._progress = engine, request, progress
+        self._timings: dict[str, float] = {}
+        self._cut: RelightResult | None = None
+        self._uncertainty: float | None = None
+        with self._stage("decode"):
+            self._picture = decode(request.subject_image, offline=offline)
+            given = request.background_image
+            self._background = None if given is None else decode(given, offline=offline)
+        self.way = self._way()
+
+    def outcome(self, lit: RelightResult) -> Outcome:
+        """As :meth:`result`, with what goes wrong."""
+        try:
+            return self.result(lit)
+        except ICLightError as error:
+            return error
+
+    def result(self, lit: RelightResult | None) -> RelightResult:
+        """Compose what was made of it."""
+        made: list[Image.Image | None] = [None] if lit is None else [*lit.images]
+        with self._stage("compose"):
+            images = [self._composed(image) for image in made]
+        runs = [run for run in (self._cut, lit) if run is not None]
+        base = runs[-1] if runs else self._untouched()
+        if lit is not None and self._cut is None and self._request.cuts_out:
+            self._note_uncertainty(lit, layer_of(lit.images[0]))
+        timings: dict[str, float] = {}
+        for each in (*(run.timings for run in runs), self._timings):
+            for stage, seconds in each.items():
+                timings[stage] = timings.get(stage, 0.0) + seconds
+        warnings = dict.fromkeys(warning for run in runs for warning in run.warnings)
+        # What the engine saw may have been a drawn canvas: the result is made from the picture that was given.
+        return replace(
+            base,
+            images=images,
+            record=self._record(base),
+            exif=self._picture.exif,
+            warnings=tuple(warnings),
+            timings=timings,
+        )
+
+    def _way(self) -> Way:
+        """Which way the edit goes."""
+        request, picture = self._request, self._picture
+        if not request.cuts_out:
+            return self._kept()
+        subject: Any = request.subject_image
+        if picture.alpha is not None and request.own_alpha == "never" and request.matte is None:
+            subject = Image.fromarray(picture.rgb)
+        asked = {"subject_image": subject, "matte": request.matte}
+        if request.relit and not request.on_canvas:
+            light = light_of(request, **asked, background_mode="transparent")
+            return CutOut(request, light, None, self._background)
+        cut = self._cut_out(asked)
+        return (
+            in_scene(request, cut, self._background) if request.relit else CutOut(request, None, cut, self._background)
+        )
+
+    def _kept(self) -> Kept:
+        """The way of a picture that keeps its background."""
+        request, whole = self._request, as_layer(self._picture)
+        opaque = whole.alpha is None or whole.alpha.min() == 1
+        if opaque and request.shadow != "none":
+            raise InvalidRequest(
+                "shadow needs a subject without a background of its own: leave background_mode keep out, "
+                "or give a picture that is transparent around its subject."
+            )
+        whole = Layer(whole.rgb) if opaque else whole
+        between = request.outline_colour is not None or request.background_blur != "none"
+        asked: dict[str, Any] = {"subject_image": request.subject_image, "matte": request.matte}
+        if opaque and self._picture.alpha is not None:
+            asked["subject_image"] = Image.fromarray(self._picture.rgb)
+        front = self._cut_out(asked) if opaque and between else None
+        if front is not None and front.alpha is not None:
+            asked["matte"] = Image.fromarray(np.rint(front.alpha * 255).astype(np.uint8))
+        light = light_of(request, **asked, background_mode="keep") if request.relit else None
+        return Kept(request, light, whole, front)
+
+    def _cut_out(self, asked: dict[str, Any]) -> Layer:
+        """The subject with its matte, by the engine."""
+        given = {name: value for name, value in asked.items() if value is not None}
+        self._cut = self._engine.cut_out(RelightRequest(**given), progress=self._progress)
+        layer = layer_of(self._cut.images[0])
+        if layer.alpha is not None and _source(self._cut) not in OWN:
+            low, high = SURE
+            alpha = np.clip((layer.alpha - np.float32(low)) / np.float32(high - low), 0, 1)
+            layer = Layer(layer.rgb, alpha)
+        self._note_uncertainty(self._cut, layer)
+        return layer
+
+    def _note_uncertainty(self, run: RelightResult, cut: Layer) -> None:
+        if cut.alpha is not None and _source(run) not in OWN:
+            self._uncertainty = uncertainty(cut.alpha)
+
+    def _composed(self, image: Image.Image | None) -> Image.Image:
+        placed = self.way.placed(image)
+        return finished(self._request, placed.where, placed.front, placed.back)
+
+    def _untouched(self) -> RelightResult:
+        """What an engine would tell, where none was needed."""
+        record: dict[str, Any] = {"iclight_local": __version__}
+        return RelightResult(images=[], seed=None, record=record, engine=self._engine.name)
+
+    def _record(self, base: RelightResult) -> dict[str, Any]:
+        record = {**base.record, "kind": "edit", "edit": _own_values(self._request)}
+        name = {"name": self._picture.name, "sha256": self._picture.sha256}
+        width, height = self._picture.size
+        record["subject"] = {**base.record.get("subject", {}), **name, "width": width, "height": height}
+        if self._uncertainty is not None:
+            record["uncertainty"] = self._uncertainty
+        return record
+
+    @contextmanager
+    def _stage(self, name: str) -> Iterator[None]:
+        began = time.perf_counter()
+        yield
+        self._timings[name] = self._timings.get(name, 0.0) + time.perf_counter() - began
+
+
+def _source(run: RelightResult) -> str:
+    """What made a run's matte."""
+    return str(run.record.get("subject", {}).get("matte"))
+
+
+def _own_values(request: EditRequest) -> dict[str, Any]:
+    """What was asked beyond a relight, as plain JSON values."""
+    own = EditRequest.model_fields.keys() - RelightRequest.model_fields.keys() | {"background_colour"}
+    return {name: getattr(request, name) for name in sorted(own & request.model_fields_set)} | {
+        "background_mode": request.behind
+    }
