@@ -84,7 +84,7 @@ def page(name: str) -> bytes:
     if not tiles:
         tiles = [_painted_tile(), *_reference_tiles()]
     whole = grid([picture for _, picture in tiles], [caption for caption, _ in tiles], COLUMNS)
-    return encode(whole, output_format="jpeg", quality=QUALITY, record=None)
+    return encode(whole, output_format="jpeg", quality=QUALITY)
 
 
 def difference(path: Path, drawn: bytes) -> float:

@@ -82,7 +82,7 @@ class Recorder:
         names = []
         for index, picture in enumerate(result.images):
             names.append(f"{stem}-{index}.png")
-            data = encode(picture, output_format="png", quality=95, record=None)
+            data = encode(picture, output_format="png", quality=95)
             write(self._folder / names[-1], data, overwrite=True)
         return {
             "images": names,

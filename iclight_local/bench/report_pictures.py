@@ -123,5 +123,5 @@ def _unit(vector: Sequence[float]) -> tuple[float, float]:
 def _inline(path: Path) -> str:
     with Image.open(path) as picture:
         picture.thumbnail((THUMBNAIL, THUMBNAIL), Image.Resampling.LANCZOS)
-        data = encode(picture, output_format="webp", quality=QUALITY, record=None)
+        data = encode(picture, output_format="webp", quality=QUALITY)
     return f"data:image/webp;base64,{base64.b64encode(data).decode()}"

@@ -214,7 +214,7 @@ class Bench:
         return told
 
     def _save(self, name: str, picture: Image.Image) -> str:
-        data = encode(picture, output_format="png", quality=95, record=None)
+        data = encode(picture, output_format="png", quality=95)
         write(self.plan.out / PICTURES / name, data, overwrite=True)
         return f"{PICTURES}/{name}"
 

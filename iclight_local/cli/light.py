@@ -79,7 +79,7 @@ def run(parsed: argparse.Namespace) -> int:
     if drawn is None:
         raise InvalidRequest(NO_LIGHT)
     picture = _before(drawn, seen) if parsed.preview else drawn
-    data = encode(picture, output_format=output_format, quality=request.output_quality, record=None)
+    data = encode(picture, output_format=output_format, quality=request.output_quality)
     write(target, data, overwrite=parsed.overwrite)
     if parsed.json:
         print_json(_facts(target, request, model, seen))

@@ -15,7 +15,7 @@ from PIL import Image
 
 from iclight_local.errors import InvalidRequest
 from iclight_local.imaging.encode import encode, format_for
-from iclight_local.imaging.metadata import check_record
+from iclight_local.imaging.metadata import Embedded, check_record
 from iclight_local.imaging.write import check_writable, write_all
 from iclight_local.request import OutputOptions, RelightRequest
 from iclight_local.result import Progress, ProgressCallback, RelightResult
@@ -79,7 +79,7 @@ def encode_results(
     """
     exif = result.exif
     try:
-        check_record(output_format, result.record_of(first), exif)
+        check_record(output_format, Embedded(result.record_of(first), exif))
     except InvalidRequest:
         # Found only now, behind the work: the picture and its record matter more than the source's EXIF.
         _tell("iclight: warning: The source's EXIF is too long beside the record and was left out.")
@@ -91,8 +91,7 @@ def encode_results(
             picture,
             output_format=output_format,
             quality=options.output_quality,
-            record=result.record_of(index),
-            exif=exif,
+            embedded=Embedded(result.record_of(index), exif),
         )
         for index, (path, picture) in enumerate(files.items(), first)
     }
@@ -113,7 +112,7 @@ def check_outputs(paths: list[Path], request: RelightRequest, output_format: str
             "name it .png or .webp."
         )
     texts = {name: getattr(request, name) for name in ("prompt", "appended_prompt", "negative_prompt")}
-    check_record(output_format, {**texts, "the rest": "." * REST_OF_RECORD})
+    check_record(output_format, Embedded({**texts, "the rest": "." * REST_OF_RECORD}))
 
 
 def print_json(value: Mapping[str, Any]) -> None:

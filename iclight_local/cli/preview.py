@@ -10,6 +10,7 @@ from typing import Any
 from iclight_local.cli.parser import Parser, given
 from iclight_local.errors import InvalidRequest
 from iclight_local.imaging.encode import encode, format_for
+from iclight_local.imaging.metadata import Embedded
 from iclight_local.imaging.write import check_writable, write
 from iclight_local.result import Progress, ProgressCallback
 from iclight_local.settings import Settings
@@ -62,7 +63,7 @@ def with_preview(path: Path | None, shown: ProgressCallback | None) -> ProgressC
             shown(progress)
         if progress.preview is not None:
             record = {"kind": "preview", "step": progress.step, "steps": progress.steps}
-            data = encode(progress.preview, output_format=output_format, quality=QUALITY, record=record)
+            data = encode(progress.preview, output_format=output_format, quality=QUALITY, embedded=Embedded(record))
             write(path, data, overwrite=True)
 
     return tell

@@ -13,6 +13,7 @@ from iclight_local.dialects.values import MAX_PROMPT, picture, shown
 from iclight_local.errors import InvalidRequest
 from iclight_local.fields import knob_fields
 from iclight_local.imaging.encode import encode
+from iclight_local.imaging.metadata import Embedded
 from iclight_local.request import RelightRequest
 from iclight_local.result import RelightResult
 
@@ -69,8 +70,7 @@ class House:
                     image,
                     output_format=output_format,
                     quality=request.output_quality,
-                    record=result.record_of(index),
-                    exif=result.exif,
+                    embedded=Embedded(result.record_of(index), result.exif),
                 ),
                 MEDIA_TYPES[output_format],
             )

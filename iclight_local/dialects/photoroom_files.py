@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import struct
-import zlib
-
-from PIL import ExifTags, Image
-from PIL.TiffImagePlugin import IFDRational
+from PIL import Image
 
 from iclight_local.imaging.encode import encode
+from iclight_local.imaging.metadata import Embedded
 
 QUALITIES = {"png": 100, "jpeg": 80, "webp": 90}
 """Quality of a file by its format."""
-_METRE_OF_INCHES = 0.0254
 
 
 def over(image: Image.Image, colour: str | None) -> Image.Image:
@@ -35,31 +31,5 @@ def within(image: Image.Image, widest: float | None, highest: float | None) -> I
 
 
 def encoded(image: Image.Image, file_format: str, dpi: float | None) -> bytes:
-    """A picture as a file, with its density in dots per inch where one is given."""
-    exif = None if dpi is None or file_format == "png" else _resolution(dpi)
-    data = encode(image, output_format=file_format, quality=QUALITIES[file_format], record=None, exif=exif)
-    if dpi is None:
-        return data
-    if file_format == "png":
-        return _with_phys(data, round(dpi / _METRE_OF_INCHES))
-    return _with_density(data, round(dpi)) if file_format == "jpeg" else data
-
-
-def _resolution(dpi: float) -> bytes:
-    exif = Image.Exif()
-    exif[ExifTags.Base.XResolution] = exif[ExifTags.Base.YResolution] = IFDRational(round(dpi * 100), 100)
-    exif[ExifTags.Base.ResolutionUnit] = 2
-    return exif.tobytes()
-
-
-def _with_phys(png: bytes, per_metre: int) -> bytes:
-    """A PNG with a pHYs chunk behind its IHDR, which is always the first and of 25 bytes."""
-    end = 8 + 25
-    chunk = b"pHYs" + struct.pack(">IIB", per_metre, per_metre, 1)
-    return png[:end] + struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk)) + png[end:]
-
-
-def _with_density(jpeg: bytes, dpi: int) -> bytes:
-    """A JPEG with the density in its JFIF header, which the encoder writes first."""
-    start = jpeg.index(b"JFIF\0") + 7
-    return jpeg[:start] + struct.pack(">BHH", 1, dpi, dpi) + jpeg[start + 5 :]
+    """A picture as a file of this format's quality, with its density in dots per inch where one is given."""
+    return encode(image, output_format=file_format, quality=QUALITIES[file_format], embedded=Embedded(density=dpi))

@@ -106,7 +106,7 @@ class PixelDojo:
         sized = result.images if asked.provider is not None else [_covering(image, size) for image in result.images]
         return [
             Delivered(
-                encode(image, output_format=file_format, quality=request.output_quality, record=None),
+                encode(image, output_format=file_format, quality=request.output_quality),
                 MEDIA_TYPES[file_format],
             )
             for image in sized

@@ -163,7 +163,7 @@ def encoded(result: RelightResult, output_format: str, quality: int) -> list[Del
         quality: 0..100, of jpeg and webp.
     """
     return [
-        Delivered(encode(image, output_format=output_format, quality=quality, record=None), MEDIA_TYPES[output_format])
+        Delivered(encode(image, output_format=output_format, quality=quality), MEDIA_TYPES[output_format])
         for image in result.images
     ]
 

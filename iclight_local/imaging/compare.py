@@ -35,7 +35,7 @@ def difference(path: Path, picture: Image.Image, quality: int) -> Difference:
     """
     there = open_picture(*read_source(path, offline=True))
     if there.format in ("JPEG", "WEBP"):
-        data = encode(picture, output_format=there.format.lower(), quality=quality, record=None)
+        data = encode(picture, output_format=there.format.lower(), quality=quality)
         picture = open_picture(data, "the new picture")
         load_picture(picture, "the new picture")
     load_picture(there, path.name)

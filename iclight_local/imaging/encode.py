@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +12,15 @@ from PIL import Image
 
 from iclight_local.errors import InvalidRequest
 from iclight_local.imaging.colour import srgb_profile
+from iclight_local.imaging.density import with_resolution
 from iclight_local.imaging.fit import UInt8Array
-from iclight_local.imaging.metadata import check_record, embed_in_exif, embed_in_png
+from iclight_local.imaging.metadata import Embedded, check_record, embed_in_exif, embed_in_png
 
 FORMAT_OF_SUFFIX = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp"}
 """File name suffixes and the output formats they stand for."""
+
+PIXELS_ALONE = Embedded()
+"""A file that says nothing beside its pixels but what every file here says: sRGB, and which software wrote it."""
 
 _MAX_SIDE = {"jpeg": 65500, "webp": 16383}
 _FULL_CHROMA_QUALITY = 90
@@ -57,29 +60,28 @@ def encode(
     *,
     output_format: str,
     quality: int,
-    record: Mapping[str, object] | None,
-    exif: bytes | None = None,
+    embedded: Embedded = PIXELS_ALONE,
 ) -> bytes:
-    """Encode a result, tagged as sRGB, with its record inside.
+    """Encode a result, tagged as sRGB, with its record, what is kept of the source's metadata, and its density inside.
 
-    JPEG has full chroma resolution (4:4:4) from quality 90 on, and lays transparency on white.
+    JPEG has full chroma resolution (4:4:4) from quality 90 on, and lays transparency on white. The density stands in
+    the pHYs of a PNG, in the JFIF header and the EXIF of a JPEG, and in the EXIF of a WebP.
 
     Args:
         image: sRGB; a PIL image, or a uint8 array H x W, H x W x 3 or H x W x 4 (alpha last).
         output_format: ``png``, ``jpeg`` or ``webp``.
         quality: 0..100 (smallest to best); PNG is lossless and ignores it.
-        record: JSON-able values for :func:`iclight_local.imaging.metadata.read_record`, or None.
-        exif: the source's EXIF that the result keeps (``Picture.exif``), or None.
+        embedded: what the file says beside its pixels.
 
     Returns:
         The bytes of the file; the same for the same arguments.
 
     Raises:
-        InvalidRequest: an unknown format, a picture too large for it, or a record too long for a JPEG.
+        InvalidRequest: an unknown format, a picture too large for it, or a record, EXIF or XMP too long for a JPEG.
     """
     if output_format not in FORMAT_OF_SUFFIX.values():
         raise InvalidRequest(f"the output format {output_format!r} is unknown: choose png, jpeg or webp.")
-    check_record(output_format, record, exif)
+    check_record(output_format, embedded)
     picture = _clean(image)
     limit = _MAX_SIDE.get(output_format)
     if limit is not None and max(picture.size) > limit:
@@ -90,17 +92,19 @@ def encode(
     if output_format == "jpeg":
         picture = _on_white(picture)
     buffer = io.BytesIO()
-    picture.save(buffer, output_format, **_save_options(output_format, quality, record, exif))
+    picture.save(buffer, output_format, **_save_options(output_format, quality, embedded))
     return buffer.getvalue()
 
 
-def _save_options(
-    output_format: str, quality: int, record: Mapping[str, object] | None, exif: bytes | None
-) -> dict[str, Any]:
+def _save_options(output_format: str, quality: int, embedded: Embedded) -> dict[str, Any]:
+    density, exif = embedded.density, embedded.exif
+    options: dict[str, Any] = {} if density is None else {"dpi": (density, density)}
     if output_format == "png":
-        kept = {} if exif is None else {"exif": exif}
-        return {"pnginfo": embed_in_png(record), **kept}
-    options = {"quality": quality, "exif": embed_in_exif(record, exif), "icc_profile": srgb_profile()}
+        options["pnginfo"] = embed_in_png(embedded.record, embedded.xmp)
+        return options if exif is None else {**options, "exif": with_resolution(exif, density)}
+    options |= {"quality": quality, "exif": embed_in_exif(embedded), "icc_profile": srgb_profile()}
+    if embedded.xmp is not None:
+        options["xmp"] = embedded.xmp
     if output_format == "jpeg":
         options["subsampling"] = _FULL_CHROMA if quality >= _FULL_CHROMA_QUALITY else _HALF_CHROMA
     return options

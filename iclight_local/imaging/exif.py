@@ -81,9 +81,21 @@ def kept_exif(image: Image.Image) -> bytes | None:
             entries = {tag: value for tag, value in source.get_ifd(directory).items() if tag not in _DROPPED}
             if entries:
                 kept[directory] = entries
-        return kept.tobytes() if len(kept) else None
+        return written(kept) if len(kept) else None
     except _BROKEN:
         return None
+
+
+def written(exif: Image.Exif) -> bytes:
+    """EXIF as Pillow's ``save(exif=…)`` takes it, in big-endian order where it was made and not read.
+
+    Pillow reads texts as Latin-1 and writes what is not ASCII as question marks; here they keep the bytes that they
+    were read from, which are UTF-8 as often as not. The first directory alone is gone through: there they stand.
+    """
+    for tag, value in tuple(exif.items()):
+        if isinstance(value, str) and not value.isascii():
+            exif[tag] = value.encode("latin-1", errors="replace")
+    return exif.tobytes()
 
 
 def names_adobe_rgb(image: Image.Image) -> bool:
@@ -92,6 +104,23 @@ def names_adobe_rgb(image: Image.Image) -> bool:
         return image.getexif().get_ifd(ExifTags.IFD.Interop).get(1) == _ADOBE_RGB_OPTION
     except _BROKEN:
         return False
+
+
+def copyright_notice(image: Image.Image) -> bytes | None:
+    """Return the raw EXIF Copyright of an opened picture, without its closing NUL; None: it has none."""
+    try:
+        value = image.getexif().get(_BASE.Copyright)
+    except _BROKEN:
+        return None
+    return value.encode("latin-1", errors="replace") if isinstance(value, str) else None
+
+
+def is_big_endian(image: Image.Image) -> bool:
+    """Tell the byte order of an opened picture's EXIF; of one without EXIF it is big-endian, as it is written here."""
+    try:
+        return image.getexif().endian != "<"
+    except _BROKEN:
+        return True
 
 
 def user_comment(image: Image.Image) -> bytes | None:

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from PIL import ExifTags, Image, PngImagePlugin
 
 from iclight_local import __version__
 from iclight_local.errors import InvalidRequest
-from iclight_local.imaging.exif import user_comment
+from iclight_local.imaging.density import set_resolution
+from iclight_local.imaging.exif import user_comment, written
 from iclight_local.imaging.opening import load_picture, open_picture
 from iclight_local.imaging.sources import read_source
 from iclight_local.request import ImageSource
@@ -23,60 +25,94 @@ KEYWORD = "iclight"
 SOFTWARE = f"iclight-local {__version__}"
 """What wrote the file."""
 
+XMP_BYTES = 65502
+"""Bytes that an XMP packet may have in a JPEG, where it stands in one segment (XMP specification, part 3, 1.1.3)."""
+
 _ASCII = b"ASCII\0\0\0"
+_XMP_KEYWORD = "XML:com.adobe.xmp"
 _JPEG_EXIF_BYTES = 65533
 _SRGB = 1
 
 
-def embed_in_png(record: Mapping[str, object] | None) -> PngImagePlugin.PngInfo:
-    """Return the PNG chunks of a result: sRGB, ``Software`` and, if there is one, the record.
+@dataclass(frozen=True)
+class Embedded:
+    """What a file says beside its pixels.
+
+    Attributes:
+        record: JSON-able values for :func:`read_record`, or None. In a JPEG or a WebP it takes the place of a
+            UserComment that ``exif`` brings: to keep that one, give no record.
+        exif: EXIF of the source that is kept (:func:`iclight_local.imaging.kept.kept_metadata`), or None.
+        xmp: XMP packet in UTF-8, or None.
+        density: dots per inch, or None; no pixel changes.
+    """
+
+    record: Mapping[str, object] | None = None
+    exif: bytes | None = None
+    xmp: bytes | None = None
+    density: float | None = None
+
+
+def embed_in_png(record: Mapping[str, object] | None, xmp: bytes | None) -> PngImagePlugin.PngInfo:
+    """Return the PNG chunks of a result: sRGB, ``Software`` and, if there are such, the XMP packet and the record.
 
     Args:
         record: JSON-able values, or None.
+        xmp: a packet in UTF-8, or None.
     """
     chunks = PngImagePlugin.PngInfo()
     # Rendering intent 1 is relative colorimetric, as pictures are read here.
     chunks.add(b"sRGB", b"\x01")
     chunks.add_text("Software", SOFTWARE)
+    if xmp is not None:
+        chunks.add_itxt(_XMP_KEYWORD, xmp.decode())
     if record is not None:
         chunks.add_text(KEYWORD, _dump(record))
     return chunks
 
 
-def embed_in_exif(record: Mapping[str, object] | None, exif: bytes | None) -> bytes:
-    """Return the EXIF of a JPEG or WebP result: what is kept, sRGB, Software and the record, if any.
-
-    Args:
-        record: JSON-able values, or None.
-        exif: the source's EXIF from :func:`iclight_local.imaging.exif.kept_exif`, or None.
-    """
+def embed_in_exif(embedded: Embedded) -> bytes:
+    """Return the EXIF of a JPEG or WebP result: what is kept, sRGB, Software, the density and the record, if any."""
     merged = Image.Exif()
-    if exif is not None:
-        merged.load(exif)
+    if embedded.exif is not None:
+        merged.load(embedded.exif)
+    if embedded.density is not None:
+        set_resolution(merged, embedded.density)
     details = dict(merged.get_ifd(ExifTags.IFD.Exif))
     details[ExifTags.Base.ColorSpace] = _SRGB
-    if record is not None:
-        details[ExifTags.Base.UserComment] = _ASCII + _dump(record).encode("ascii")
+    if embedded.record is not None:
+        details[ExifTags.Base.UserComment] = _ASCII + _dump(embedded.record).encode("ascii")
     merged[ExifTags.IFD.Exif] = details
     merged[ExifTags.Base.Software] = SOFTWARE
-    return merged.tobytes()
+    return written(merged)
 
 
-def check_record(output_format: str, record: Mapping[str, object] | None, exif: bytes | None = None) -> None:
+def check_record(output_format: str, embedded: Embedded) -> None:
     """Check that a record has room in a file of this format, which may be done before the expensive work.
 
     Args:
-        output_format: ``png``, ``jpeg`` or ``webp``; only ``jpeg`` has a limit, of 64 KiB.
-        record: what :func:`iclight_local.imaging.encode.encode` will be given.
-        exif: the source's EXIF, which shares the room.
+        output_format: ``png``, ``jpeg`` or ``webp``; only ``jpeg`` has limits, of 64 KiB.
+        embedded: what :func:`iclight_local.imaging.encode.encode` will be given; the source's EXIF shares the room,
+            and an XMP packet has its own.
 
     Raises:
-        InvalidRequest: the record is too long for a JPEG.
+        InvalidRequest: the record, the EXIF or the XMP is too long for a JPEG.
     """
-    if output_format == "jpeg" and len(embed_in_exif(record, exif)) > _JPEG_EXIF_BYTES:
+    if output_format != "jpeg":
+        return
+    if embedded.xmp is not None and len(embedded.xmp) > XMP_BYTES:
         raise InvalidRequest(
-            "the request (its prompts, mostly) is too long to be recorded in a JPEG, which has room for "
-            f"{_JPEG_EXIF_BYTES} bytes: choose the output format png or webp, or shorten the prompts."
+            f"the XMP has {len(embedded.xmp)} bytes, and a JPEG has room for {XMP_BYTES}: "
+            "choose the output format png or webp, or keep no XMP."
+        )
+    if len(embed_in_exif(embedded)) > _JPEG_EXIF_BYTES:
+        long, shorter = (
+            ("the source's EXIF is too long to be kept", "keep no EXIF")
+            if embedded.record is None
+            else ("the request (its prompts, mostly) is too long to be recorded", "shorten the prompts")
+        )
+        raise InvalidRequest(
+            f"{long} in a JPEG, which has room for {_JPEG_EXIF_BYTES} bytes: "
+            f"choose the output format png or webp, or {shorter}."
         )
 
 

@@ -17,6 +17,7 @@ from iclight_local.cli import COMMANDS
 from iclight_local.cli.weights import ACTIONS
 from iclight_local.fields import knob_fields
 from iclight_local.imaging.encode import encode
+from iclight_local.imaging.metadata import Embedded
 from iclight_local.request import RelightRequest
 from iclight_local.settings import Settings
 from tests.cli.commands import HEAVY, Command, arguments, environment
@@ -114,7 +115,9 @@ class TestLightness:
     def test_no_heavy_library_is_imported(
         self, name: str, code: str, end: str, folder: Path, record_property: Callable[[str, object], None]
     ) -> None:
-        Path("a.png").write_bytes(encode(picture(0, 0), output_format="png", quality=95, record={"seed": 1}))
+        Path("a.png").write_bytes(
+            encode(picture(0, 0), output_format="png", quality=95, embedded=Embedded({"seed": 1}))
+        )
         ended, heavy, seconds = probe(code, folder)
         record_property("cpu_seconds", (name, seconds))
         assert ended == end
@@ -141,7 +144,9 @@ class TestReaderThatHasGone:
 
     def unread(self, words: tuple[str, ...], buffers: str, folder: Path) -> tuple[int, str]:
         """Exit status and complaint of a command whose output nobody reads."""
-        Path("a.png").write_bytes(encode(picture(0, 0), output_format="png", quality=95, record={"seed": 1}))
+        Path("a.png").write_bytes(
+            encode(picture(0, 0), output_format="png", quality=95, embedded=Embedded({"seed": 1}))
+        )
         reader, writer = os.pipe()
         os.close(reader)
         env = environment() if buffers == "usual" else environment(PYTHONUNBUFFERED="1")

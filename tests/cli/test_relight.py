@@ -19,6 +19,7 @@ from iclight_local.cli import main
 from iclight_local.cli.inspect import replay_command
 from iclight_local.cli.output import progress_bar
 from iclight_local.imaging.encode import encode
+from iclight_local.imaging.metadata import Embedded
 from iclight_local.result import SIDES, Progress
 from tests.cli.commands import (
     BACKGROUND,
@@ -204,7 +205,7 @@ class TestReplay:
     def test_of_a_record_of_another_version(self, record: dict[str, Any], iclight: Command, folder: Path) -> None:
         again = "iclight relight PICTURE" + (" --fit '[]'" if record == {"request": {"fit": []}} else "")
         assert replay_command(record) == again
-        data = encode(picture(0, 0), output_format="png", quality=95, record=record)
+        data = encode(picture(0, 0), output_format="png", quality=95, embedded=Embedded(record))
         Path("other.png").write_bytes(data)
         assert iclight("inspect", "other.png").out.splitlines()[-1] == f"again: {again}"
 

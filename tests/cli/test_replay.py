@@ -12,7 +12,7 @@ from PIL import Image
 
 from iclight_local.engines.record import recorded_run
 from iclight_local.imaging.encode import encode
-from iclight_local.imaging.metadata import read_record
+from iclight_local.imaging.metadata import Embedded, read_record
 from tests.cli.commands import BACKGROUND, BUNDLE, MATTE, PLAIN, SMALL, SUBJECT, Command
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -24,7 +24,7 @@ def changed(path: Path, levels: int) -> None:
     record = read_record(path)
     pixels = np.asarray(Image.open(path)).astype(int)
     pixels[:20] = (pixels[:20] + levels) % 256
-    path.write_bytes(encode(pixels.astype(np.uint8), output_format="png", quality=95, record=record))
+    path.write_bytes(encode(pixels.astype(np.uint8), output_format="png", quality=95, embedded=Embedded(record)))
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_what_changed_since_is_named(iclight: Command, folder: Path) -> None:
     record["versions"]["torch"] = "1.0"
     picture = Image.open("out.png")
     picture.load()
-    Path("out.png").write_bytes(encode(picture, output_format="png", quality=95, record=record))
+    Path("out.png").write_bytes(encode(picture, output_format="png", quality=95, embedded=Embedded(record)))
     answer = iclight("replay", "out.png", "--weights", str(BUNDLE), "--json")
     assert answer.json["changed"]["torch"]["then"] == "1.0"
 
@@ -137,7 +137,7 @@ class TestRefusals:
     def test_records_that_cannot_be_run(
         self, record: dict[str, object], words: str, iclight: Command, folder: Path
     ) -> None:
-        data = encode(np.zeros((8, 8, 3), np.uint8), output_format="png", quality=95, record=record)
+        data = encode(np.zeros((8, 8, 3), np.uint8), output_format="png", quality=95, embedded=Embedded(record))
         Path("out.png").write_bytes(data)
         subject = () if "subject" in record else (str(SUBJECT),)
         answer = iclight("replay", "out.png", *subject, "--weights", str(BUNDLE))

@@ -13,7 +13,7 @@ from iclight_local import RelightRequest, assemble
 from iclight_local.engines.local import LocalEngine
 from iclight_local.errors import InvalidRequest, WeightsError
 from iclight_local.imaging.encode import encode
-from iclight_local.imaging.metadata import read_record
+from iclight_local.imaging.metadata import Embedded, read_record
 from iclight_local.layouts.lora import LoraFile, parse_lora
 from iclight_local.settings import load_settings
 from tests.engines.lora_files import unet_layers, write_kohya_lora, write_lora, write_tensors
@@ -115,7 +115,7 @@ class TestPictures:
         facts = {"name": "warm.safetensors", "sha256": sha256(lora), "scale": 0.5}
         assert on.record["loras"] == [facts]
         picture = tmp_path / "out.png"
-        picture.write_bytes(encode(on.images[0], output_format="png", quality=95, record=on.record_of(0)))
+        picture.write_bytes(encode(on.images[0], output_format="png", quality=95, embedded=Embedded(on.record_of(0))))
         assert read_record(str(picture), offline=True)["loras"] == [facts]
 
     def test_several_and_the_keys_of_kohya(self, lora: Path, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from PIL import Image
 from iclight_local.errors import InvalidRequest
 from iclight_local.imaging.compare import difference
 from iclight_local.imaging.encode import encode
+from iclight_local.imaging.metadata import Embedded
 
 RGB = Image.fromarray(np.random.default_rng(3).integers(0, 200, (40, 50, 3), dtype=np.uint8))
 RGBA = Image.fromarray(np.random.default_rng(4).integers(0, 200, (40, 50, 4), dtype=np.uint8))
@@ -18,7 +19,7 @@ RGBA = Image.fromarray(np.random.default_rng(4).integers(0, 200, (40, 50, 4), dt
 
 def written(folder: Path, picture: Image.Image, output_format: str) -> Path:
     path = folder / f"result.{output_format}"
-    path.write_bytes(encode(picture, output_format=output_format, quality=90, record={"kind": "relight"}))
+    path.write_bytes(encode(picture, output_format=output_format, quality=90, embedded=Embedded({"kind": "relight"})))
     return path
 
 

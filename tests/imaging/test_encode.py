@@ -16,13 +16,14 @@ from iclight_local.errors import InvalidRequest
 from iclight_local.imaging.colour import adobe_rgb_profile
 from iclight_local.imaging.encode import encode, format_for
 from iclight_local.imaging.files import decode
+from iclight_local.imaging.metadata import XMP_BYTES, Embedded
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (32, 48, 3), np.uint8)
 SMOOTH = np.stack([*np.meshgrid(np.arange(64) * 4, np.arange(64) * 4), np.full((64, 64), 90)], -1).astype(np.uint8)
 
 
 def encoded(image: Any, output_format: str = "png", quality: int = 95, **options: Any) -> bytes:
-    return encode(image, output_format=output_format, quality=quality, **{"record": None, **options})
+    return encode(image, output_format=output_format, quality=quality, embedded=Embedded(**options))
 
 
 def opened(data: bytes) -> Image.Image:
@@ -185,3 +186,60 @@ def test_sides_that_a_format_cannot_have(output_format: str, side: int) -> None:
 
 def test_unknown_format() -> None:
     assert "choose png, jpeg or webp" in sentence_of(InvalidRequest, lambda: encoded(PIXELS, "tiff"))
+
+
+@pytest.mark.parametrize("density", [72, 299.5, 1200])
+@pytest.mark.parametrize("output_format", ["png", "jpeg", "webp"])
+@pytest.mark.parametrize("camera", [False, True])
+def test_density_is_told_wherever_a_format_tells_it(output_format: str, density: float, camera: bool) -> None:
+    kept = Image.Exif()
+    kept[ExifTags.Base.XResolution] = kept[ExifTags.Base.YResolution] = 11
+    kept[ExifTags.Base.ResolutionUnit] = 3
+    kept[ExifTags.Base.Make] = "Camera"
+    data = encoded(PIXELS, output_format, exif=kept.tobytes() if camera else None, density=density)
+    image = opened(data)
+    assert np.array_equal(np.asarray(image), np.asarray(opened(encoded(PIXELS, output_format))))
+    if output_format != "webp":
+        assert image.info["dpi"] == pytest.approx((density, density), abs=0.51)
+    if output_format != "png" or camera:
+        exif = image.getexif()
+        found = exif[ExifTags.Base.XResolution], exif[ExifTags.Base.YResolution], exif[ExifTags.Base.ResolutionUnit]
+        assert [float(each) for each in found] == pytest.approx([density, density, 2])
+        assert exif.get(ExifTags.Base.Make) == ("Camera" if camera else None)
+    if output_format == "jpeg":
+        assert (data[:4], data[6:10], data[13]) == (b"\xff\xd8\xff\xe0", b"JFIF", 1)
+
+
+def test_density_shares_a_jpeg_with_the_longest_record() -> None:
+    longest = next(size for size in range(65_533, 0, -1) if room(size, None))
+    assert not room(longest, 300)
+    assert room(longest - 100, 300)
+
+
+def room(size: int, density: float | None) -> bool:
+    try:
+        encoded(PIXELS, "jpeg", record={"p": "x" * size}, density=density)
+    except InvalidRequest:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("output_format", ["png", "jpeg", "webp"])
+@pytest.mark.parametrize("packet", ["<a>ü 日本</a>".encode(), b"x" * XMP_BYTES])
+def test_an_xmp_packet_comes_out_as_it_went_in(output_format: str, packet: bytes) -> None:
+    data = encoded(PIXELS, output_format, xmp=packet, record={"seed": 1})
+    assert opened(data).info["xmp"] == packet
+    assert "xmp" not in opened(encoded(PIXELS, output_format)).info
+
+
+def test_an_xmp_packet_that_is_too_long_for_a_jpeg_is_told() -> None:
+    packet = b"x" * (XMP_BYTES + 1)
+    assert opened(encoded(PIXELS, "png", xmp=packet)).info["xmp"] == packet
+    assert "has 65503 bytes" in sentence_of(InvalidRequest, lambda: encoded(PIXELS, "jpeg", xmp=packet))
+
+
+def test_exif_that_is_too_long_for_a_jpeg_is_not_called_a_request() -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Copyright] = "x" * 70_000
+    words = sentence_of(InvalidRequest, lambda: encoded(PIXELS, "jpeg", exif=exif.tobytes()))
+    assert words.startswith("the source's EXIF is too long to be kept")

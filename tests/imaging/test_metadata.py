@@ -13,7 +13,7 @@ from iclight_local import __version__
 from iclight_local.errors import InvalidRequest
 from iclight_local.imaging.encode import encode
 from iclight_local.imaging.files import decode
-from iclight_local.imaging.metadata import check_record, read_record
+from iclight_local.imaging.metadata import Embedded, check_record, read_record
 
 PICTURE = np.zeros((16, 16, 3), np.uint8)
 RECORD: dict[str, Any] = {
@@ -29,7 +29,7 @@ RECORD: dict[str, Any] = {
 
 
 def result(output_format: str, record: dict[str, Any] | None, exif: bytes | None = None) -> bytes:
-    return encode(PICTURE, output_format=output_format, quality=95, record=record, exif=exif)
+    return encode(PICTURE, output_format=output_format, quality=95, embedded=Embedded(record, exif))
 
 
 @pytest.mark.parametrize("output_format", ["png", "jpeg", "webp"])
@@ -47,14 +47,14 @@ def test_round_trip(output_format: str, tmp_path: Any) -> None:
 @pytest.mark.parametrize("size", [40_000, 60_000])
 def test_records_of_tens_of_kilobytes(output_format: str, size: int) -> None:
     record = {"prompt": "x" * size}
-    check_record(output_format, record)
+    check_record(output_format, Embedded(record))
     assert read_record(result(output_format, record)) == record
 
 
 @pytest.mark.parametrize("output_format", ["png", "webp"])
 def test_a_megabyte(output_format: str) -> None:
     record = {"prompt": "日" * 200_000}
-    check_record(output_format, record)
+    check_record(output_format, Embedded(record))
     assert read_record(result(output_format, record)) == record
 
 
@@ -63,7 +63,7 @@ def test_jpeg_is_refused_exactly_where_it_has_no_room() -> None:
     fitting = []
     for size in sizes:
         try:
-            check_record("jpeg", {"p": "x" * size})
+            check_record("jpeg", Embedded({"p": "x" * size}))
         except InvalidRequest as error:
             assert "choose the output format png" in str(error)
             break
