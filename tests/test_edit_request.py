@@ -1,0 +1,339 @@
+"""What an edit may ask for, what stands behind its subject, and the sentence for what contradicts itself."""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+import pytest
+from pydantic import ValidationError
+
+from iclight_local.errors import InvalidRequest
+from iclight_local.request import EditRequest, Length, Placing
+from iclight_local.request.edit import Blur, Metadata, OwnAlpha, Shadow
+from iclight_local.request.placing import Horizontal, ReferenceBox, Scaling, Vertical, parse_length, parse_size
+
+A_LENGTH = "a ratio from 0 to 0.49, a percentage like 10%, or pixels like 100px."
+LENGTHS = ("margin", "padding")
+SIDES = ("top", "right", "bottom", "left")
+
+
+def edit(**knobs: Any) -> EditRequest:
+    return EditRequest(subject_image="a.png", **knobs)
+
+
+def refused(**knobs: Any) -> str:
+    with pytest.raises(InvalidRequest) as caught:
+        edit(**knobs)
+    assert caught.value.exit_status == 2
+    return str(caught.value)
+
+
+def test_without_a_wish_a_subject_is_cut_out_and_nothing_else() -> None:
+    request = edit()
+    assert (request.behind, request.cuts_out, request.relit, request.on_canvas) == ("transparent", True, False, False)
+    assert (request.fit, request.kept, request.output_format) == ("input", "detail", None)
+    assert (request.output_size, request.max_width, request.max_height) == ("original", None, None)
+    assert (request.scaling, request.background_scaling, request.reference_box) == ("fit", "fill", "subject")
+    assert (request.horizontal_alignment, request.vertical_alignment, request.pad_cropped_sides) == (None, None, False)
+    assert (request.outline_colour, request.shadow, request.background_blur) == (None, "none", "none")
+    assert (request.own_alpha, request.metadata, request.dpi) == ("auto", "camera", None)
+    for kind in ("margin", "padding"):
+        for side in SIDES:
+            assert request.length(kind, side) == Length(0, "ratio")
+
+
+@pytest.mark.parametrize(
+    ("knobs", "behind"),
+    [
+        ({}, "transparent"),
+        ({"background_colour": "transparent"}, "transparent"),
+        ({"background_colour": "#FF8800"}, "colour"),
+        ({"background_colour": "#ff880000"}, "colour"),
+        ({"background_image": "b.png"}, "image"),
+        ({"background_image": "b.png", "background_colour": "#ffffff"}, "image"),
+        ({"background_image": "b.png", "model": "fbc"}, "image"),
+        ({"background_mode": "image", "background_image": "b.png"}, "image"),
+        ({"background_mode": "colour", "background_colour": "#ffffff"}, "colour"),
+        ({"background_mode": "transparent", "background_colour": "#ffffff"}, "transparent"),
+        ({"background_mode": "keep"}, "keep"),
+        ({"background_mode": "keep", "background_colour": "#ffffff"}, "keep"),
+        ({"background_mode": "generate", "prompt": "a beach"}, "generate"),
+        ({"prompt": "a beach"}, "transparent"),
+    ],
+)
+def test_what_stands_behind_the_subject(knobs: dict[str, Any], behind: str) -> None:
+    request = edit(**knobs)
+    assert request.behind == behind
+    assert request.cuts_out == (behind != "keep")
+
+
+@pytest.mark.parametrize(
+    ("knobs", "lights", "on_canvas"),
+    [
+        ({"background_image": "b.png"}, False, False),
+        ({"background_image": "b.png", "model": "fc"}, False, False),
+        ({"background_image": "b.png", "model": "fcon"}, False, False),
+        ({"background_image": "b.png", "model": "fbc"}, True, True),
+        ({"background_mode": "generate", "prompt": "a beach"}, False, True),
+        ({"background_mode": "keep", "prompt": "a beach"}, False, False),
+        ({"model": "fbc", "light_source": "ambient"}, False, False),
+    ],
+)
+def test_the_model_sees_the_new_place_where_its_light_is_there(knobs: Any, lights: bool, on_canvas: bool) -> None:
+    request = edit(**knobs)
+    assert (request.has_background, request.on_canvas) == (lights, on_canvas)
+    assert request.relit or not on_canvas
+
+
+@pytest.mark.parametrize(
+    ("knobs", "relit"),
+    [
+        ({"prompt": "soft light"}, True),
+        ({"prompt": " \n"}, False),
+        ({"light": "left"}, True),
+        ({"light_source": "top"}, True),
+        ({"light_source": "none"}, False),
+        ({"light_map": "m.png"}, True),
+        ({"light_reference": "r.png"}, True),
+        ({"exposure": 0.18}, True),
+        ({"exposure_compensation": 0}, True),
+        ({"background_image": "b.png"}, False),
+        ({"background_image": "b.png", "light": "left"}, True),
+        ({"background_image": "b.png", "model": "fbc"}, True),
+        ({"background_colour": "#ffffff", "padding": "10%", "shadow": "soft", "outline_colour": "#000000"}, False),
+        ({"negative_prompt": "dark", "seed": 3, "steps": 5}, False),
+        ({"background_mode": "keep"}, False),
+    ],
+)
+def test_the_model_runs_where_a_light_is_asked_for(knobs: dict[str, Any], relit: bool) -> None:
+    assert edit(**knobs).relit is relit
+
+
+@pytest.mark.parametrize(
+    ("knobs", "sentence"),
+    [
+        ({"output_size": "200x400", "max_width": 100},
+         "output_size 200x400 says the size of the result, and so do max_width and max_height: "
+         "leave one of them out."),
+        ({"output_size": "200x400", "max_height": 500}, "output_size 200x400 says the size of the result, and so do "
+         "max_width and max_height: leave one of them out."),
+        ({"contact_shadow": True, "background_colour": "#ffffff"},
+         "contact_shadow keeps a shadow in its old place, and an edit moves the subject: use shadow soft instead."),
+        ({"background_mode": "generate"},
+         "background_mode generate needs a prompt that says the scene: add --prompt TEXT."),
+        ({"background_mode": "generate", "prompt": "  "},
+         "background_mode generate needs a prompt that says the scene: add --prompt TEXT."),
+        ({"keep": "none"},
+         "keep none gives the model's own picture, and an edit the subject's: use iclight relight."),
+        ({"background_mode": "image"},
+         "background_mode image puts the background picture behind the subject, and none was given: "
+         "add --background-image FILE."),
+        ({"output_format": "jpeg"},
+         "background_mode transparent needs a format that knows transparency, and jpeg does not: "
+         "choose png or webp."),
+        ({"exposure": 0.2, "exposure_compensation": 1},
+         "exposure says how bright the subject shall be, and exposure_compensation how much brighter than it was: "
+         "leave one of them out."),
+        ({"light_map": "m.png", "light": "left"},
+         "light 'left' and a light_map were both given, and there is one light: leave one of them out."),
+        ({"background_image": "b.png", "model": "fbc", "light": "left"},
+         "A background and light 'left' were both given, and with model fbc each one is the background: leave one of "
+         "them out, or add --background-mode image --model fc, and the picture only stands behind the subject."),
+    ],
+)  # fmt: skip
+def test_what_contradicts_itself_is_one_sentence(knobs: dict[str, Any], sentence: str) -> None:
+    assert refused(**knobs) == sentence
+
+
+@pytest.mark.parametrize(
+    "knobs",
+    [
+        {"output_size": "original", "max_width": 100, "max_height": 100},
+        {"output_size": "subject", "max_width": 1},
+        {"output_size": "200x400"},
+        {"output_format": "jpeg", "background_colour": "#ffffff"},
+        {"output_format": "jpeg", "background_image": "b.png"},
+        {"output_format": "jpeg", "background_mode": "keep"},
+        {"output_format": "webp"},
+        {"keep": "all", "light": "left"},
+        {"keep": "colour", "background_mode": "generate", "prompt": "a beach"},
+        {"shadow": "auto", "shadow_direction": 360, "shadow_spread": 90, "shadow_softness": 1, "shadow_intensity": 0},
+        {"dpi": 72}, {"dpi": 1200.0}, {"max_width": 1, "max_height": 1_000_000},
+        {"outline_colour": "#00000000", "outline_width": 0.1, "outline_blur": 0.025},
+        {"background_blur": "bokeh", "background_blur_radius": 0},
+        {"background_blur": "gaussian", "background_blur_radius": 0.05},
+    ],
+)  # fmt: skip
+def test_what_goes_together(knobs: dict[str, Any]) -> None:
+    request = edit(**knobs)
+    assert {name: getattr(request, name) for name in knobs} == knobs
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        ({"fit": "crop"}, "fit is crop, but must be one of input."),
+        ({"output_size": "auto"}, "output_size is auto, but must be original, subject, or a size like 1000x1000."),
+        ({"output_size": ""}, "output_size is empty, but must be original, subject, or a size like 1000x1000."),
+        ({"output_size": "200X400"},
+         "output_size is 200X400, but must be original, subject, or a size like 1000x1000."),
+        ({"output_size": "2e3x400"},
+         "output_size is 2e3x400, but must be original, subject, or a size like 1000x1000."),
+        ({"output_size": "-5x400"},
+         "output_size is -5x400, but must be original, subject, or a size like 1000x1000."),
+        ({"output_size": "0x400"}, "output_size is 0x400, but must have at least 1 and at most 30000 pixels on a side, "
+         "and 50 megapixels."),
+        ({"output_size": "30001x1"}, "output_size is 30001x1, but must have at least 1 and at most 30000 pixels on a "
+         "side, and 50 megapixels."),
+        ({"output_size": "7072x7071"}, "output_size is 7072x7071, but must have at least 1 and at most 30000 pixels on "
+         "a side, and 50 megapixels."),
+        ({"scaling": "cover"}, "scaling is cover, but must be one of fit, fill."),
+        ({"background_scaling": "stretch"}, "background_scaling is stretch, but must be one of fit, fill."),
+        ({"horizontal_alignment": "top"}, "horizontal_alignment is top, but must be one of left, center, right."),
+        ({"vertical_alignment": "left"}, "vertical_alignment is left, but must be one of top, center, bottom."),
+        ({"reference_box": "canvas"}, "reference_box is canvas, but must be one of subject, picture."),
+        ({"pad_cropped_sides": "perhaps"}, "pad_cropped_sides is perhaps, but must be true or false."),
+        ({"own_alpha": "always"}, "own_alpha is always, but must be one of auto, never."),
+        ({"background_colour": "#fff"},
+         "background_colour is #fff, but must be transparent, or a colour like #ff8800 or #ff880080."),
+        ({"background_colour": "red"},
+         "background_colour is red, but must be transparent, or a colour like #ff8800 or #ff880080."),
+        ({"background_colour": "#ff88001"},
+         "background_colour is #ff88001, but must be transparent, or a colour like #ff8800 or #ff880080."),
+        ({"outline_colour": "transparent"},
+         "outline_colour is transparent, but must be a colour like #ff8800 or #ff880080."),
+        ({"outline_colour": "ff8800"}, "outline_colour is ff8800, but must be a colour like #ff8800 or #ff880080."),
+        ({"outline_width": 0.11}, "outline_width is 0.11, but must be a number from 0 to 0.1."),
+        ({"outline_blur": 0.03}, "outline_blur is 0.03, but must be a number from 0 to 0.025."),
+        ({"background_blur": "box"}, "background_blur is box, but must be one of none, gaussian, bokeh."),
+        ({"background_blur_radius": 0.051}, "background_blur_radius is 0.051, but must be a number from 0 to 0.05."),
+        ({"shadow": "sharp"}, "shadow is sharp, but must be one of none, soft, hard, floating, auto."),
+        ({"shadow_direction": 361}, "shadow_direction is 361, but must be a number from 0 to 360."),
+        ({"shadow_spread": -1}, "shadow_spread is -1, but must be a number from 0 to 90."),
+        ({"shadow_softness": 1.1}, "shadow_softness is 1.1, but must be a number from 0 to 1."),
+        ({"shadow_intensity": 2}, "shadow_intensity is 2, but must be a number from 0 to 1."),
+        ({"shadow_pose": 91}, "shadow_pose is 91, but must be a number from 0 to 90."),
+        ({"dpi": 71}, "dpi is 71, but must be a number from 72 to 1200."),
+        ({"metadata": "all"}, "metadata is all, but must be one of none, camera, xmp, rights, rights_xmp."),
+        ({"paddingg": "1%"}, "There is no parameter paddingg: did you mean padding?"),
+    ],
+)  # fmt: skip
+def test_a_wrong_value_is_one_sentence(wrong: dict[str, Any], sentence: str) -> None:
+    assert refused(**wrong) == sentence
+
+
+@pytest.mark.parametrize("name", ["max_width", "max_height"])
+@pytest.mark.parametrize("wrong", [0, -1, 1_000_001, 2.5, "wide"])
+def test_a_largest_side_is_a_whole_number(name: str, wrong: Any) -> None:
+    assert refused(**{name: wrong}).startswith(f"{name} is {wrong}, but must be a whole number from 1 to ")
+
+
+@pytest.mark.parametrize(
+    ("text", "length"),
+    [
+        ("0", Length(0, "ratio")),
+        ("0.1", Length(0.1, "ratio")),
+        (".1", Length(0.1, "ratio")),
+        ("0.", Length(0, "ratio")),
+        ("0.49", Length(0.49, "ratio")),
+        ("0%", Length(0, "ratio")),
+        ("10%", Length(0.1, "ratio")),
+        ("12.5%", Length(0.125, "ratio")),
+        ("49%", Length(0.49, "ratio")),
+        ("0px", Length(0, "px")),
+        ("100px", Length(100, "px")),
+        ("1.5px", Length(1.5, "px")),
+        ("30000px", Length(30000, "px")),
+        (" 0.1\n", Length(0.1, "ratio")),
+    ],
+)
+def test_lengths_that_are_understood(text: str, length: Length) -> None:
+    assert parse_length(text) == length
+    assert edit(padding=text).length("padding", "left") == length
+    assert edit(padding=text).padding == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", " ", "0.491", "0.5", "1", "49.1%", "50%", "30001px", "-0.1", "-1px", "+0.1", "1e-1", "nan", "inf", "%", "px",
+     ".", "10 %", "10 px", "10PX", "10em", "0.1px%", "0,1", "٣px", "9" * 400, "9" * 400 + "px"],
+)  # fmt: skip
+def test_lengths_that_are_not(text: str) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        parse_length(text)
+    assert str(caught.value) == f"A length is {text!r}, but must be {A_LENGTH}"
+
+
+@pytest.mark.parametrize("name", [*LENGTHS, *(f"{kind}_{side}" for kind in LENGTHS for side in SIDES)])
+def test_a_wrong_length_is_called_by_its_name(name: str) -> None:
+    assert refused(**{name: "half"}).startswith(f"{name} is 'half', but must be {A_LENGTH}")
+
+
+def test_a_side_has_its_own_length_or_the_general_one() -> None:
+    request = edit(margin="10%", margin_left="0", margin_top="5px", padding="7px", padding_bottom="0.2")
+    assert {side: request.length("margin", side) for side in SIDES} == {
+        "top": Length(5, "px"),
+        "right": Length(0.1, "ratio"),
+        "bottom": Length(0.1, "ratio"),
+        "left": Length(0, "ratio"),
+    }
+    assert {side: request.length("padding", side) for side in SIDES} == {
+        "top": Length(7, "px"),
+        "right": Length(7, "px"),
+        "bottom": Length(0.2, "ratio"),
+        "left": Length(7, "px"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "side", "pixels"),
+    [
+        ("0.1", 1000, 100), ("10%", 1004, 100), ("10%", 1006, 101), ("0.49", 1, 0), ("0.49", 2, 1), ("0", 30000, 0),
+        ("40px", 1, 40), ("33.4px", 1000, 33), ("33.6px", 1000, 34),
+        # Halves go to the even number.
+        ("25%", 10, 2), ("25%", 14, 4), ("2.5px", 1000, 2), ("3.5px", 1000, 4),
+    ],
+)  # fmt: skip
+def test_a_length_in_pixels(text: str, side: int, pixels: int) -> None:
+    found = parse_length(text).of(side)
+    assert (type(found), found) == (int, pixels)
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("original", None), ("subject", None), ("", None), ("200", None), ("200x", None), ("200x400x1", None),
+        (" 200x400", None), ("200x400\n", None), ("123456x1", None), ("٣x٣", None),
+        ("200x400", (200, 400)), ("1x1", (1, 1)), ("00012x00003", (12, 3)), ("30000x1666", (30000, 1666)),
+        ("7071x7071", (7071, 7071)),
+    ],
+)  # fmt: skip
+def test_sizes_that_are_understood(text: str, size: tuple[int, int] | None) -> None:
+    assert parse_size(text) == size
+
+
+@pytest.mark.parametrize("text", ["0x1", "1x0", "0x0", "30001x1", "1x30001", "30000x1667", "99999x99999"])
+def test_sizes_that_no_result_has(text: str) -> None:
+    with pytest.raises(InvalidRequest, match=f"^output_size is {text}, but must have at least 1 and at most 30000 "):
+        parse_size(text)
+
+
+def test_every_choice_can_be_made() -> None:
+    choices = {"scaling": Scaling, "background_scaling": Scaling, "horizontal_alignment": Horizontal,
+               "vertical_alignment": Vertical, "reference_box": ReferenceBox, "own_alpha": OwnAlpha,
+               "background_blur": Blur, "shadow": Shadow, "metadata": Metadata}  # fmt: skip
+    for name, words in choices.items():
+        for word in get_args(words):
+            assert getattr(edit(**{name: word}), name) == word
+
+
+def test_an_edit_is_frozen_and_a_placing() -> None:
+    request = edit(padding="1%")
+    assert isinstance(request, Placing)
+    with pytest.raises(ValidationError, match="frozen"):
+        request.padding = "2%"  # type: ignore[misc]
+
+
+def test_the_picture_cannot_be_missing() -> None:
+    with pytest.raises(InvalidRequest, match=r"^subject_image is missing: "):
+        EditRequest()
