@@ -51,6 +51,8 @@ class RelightResult:
         peak_memory: bytes; on CUDA of the device during the run, else of this process so far.
         warnings: one sentence each.
         exif: the subject's EXIF that stays true for the result.
+        xmp: its XMP that was to be kept, or None.
+        density: dots per inch that its file names, or None.
         measures: how each image compares with the picture it was made from, as plain JSON values (see
             :class:`iclight_local.imaging.measure.Measures`); empty where it was not measured.
     """
@@ -63,6 +65,8 @@ class RelightResult:
     peak_memory: int = 0
     warnings: tuple[str, ...] = ()
     exif: bytes | None = None
+    xmp: bytes | None = None
+    density: float | None = None
     measures: tuple[Mapping[str, Any], ...] = ()
 
     def record_of(self, index: int) -> dict[str, Any]:

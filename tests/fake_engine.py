@@ -9,6 +9,8 @@ import numpy as np
 from PIL import Image
 
 from iclight_local.errors import ICLightError
+from iclight_local.imaging.files import Picture, decode, decode_matte
+from iclight_local.imaging.fit import UInt8Array
 from iclight_local.plan import executed_knobs, plan_of
 from iclight_local.request import RelightRequest
 from iclight_local.result import SIDES, NormalsResult, Progress, ProgressCallback, RelightResult
@@ -80,9 +82,7 @@ class FakeEngine:
     def cut_out(self, request: RelightRequest, *, progress: ProgressCallback | None = None) -> RelightResult:
         """The picture itself, of which the left half is the subject."""
         result = self.relight(request, progress=progress)
-        image = request.subject_image.convert("RGBA") if isinstance(request.subject_image, Image.Image) else None
-        if image is None:
-            raise TypeError("An opened picture is cut out here.")
+        image = Image.fromarray(decode(request.subject_image).rgb).convert("RGBA")
         image.paste((0, 0, 0, 0), (image.width // 2, 0, image.width, image.height))
         return replace(result, images=[image])
 
@@ -106,3 +106,45 @@ def picture(seed: int, index: int) -> Image.Image:
     """The picture that a fake engine gives for a seed."""
     pixels = np.random.default_rng([seed, index]).integers(0, 256, (16, 24, 3), dtype=np.uint8)
     return Image.fromarray(pixels)
+
+
+class FramedFake(FakeEngine):
+    """Relights in the picture's own frame, as ``fit`` input promises: red and blue change places.
+
+    Its subject is the left half of a picture that brings no matte of its own; a scene that it makes is :data:`SCENE`.
+    """
+
+    def relight(self, request: RelightRequest, *, progress: ProgressCallback | None = None) -> RelightResult:
+        """The picture in its other colours, before what was asked to stand behind it."""
+        result = super().relight(request, progress=progress)
+        picture = decode(request.subject_image)
+        lit = np.ascontiguousarray(picture.rgb[..., ::-1])
+        matte = _matte(request, picture)
+        if request.behind == "transparent":
+            lit = np.dstack([lit, matte])
+        elif request.behind == "generate":
+            share = (matte / 255)[..., None]
+            lit = np.rint(lit * share + np.array(SCENE) * (1 - share)).astype(np.uint8)
+        elif picture.alpha is not None:
+            lit = np.dstack([lit, picture.alpha])
+        return replace(result, images=[Image.fromarray(lit)] * request.number_of_images)
+
+    def cut_out(self, request: RelightRequest, *, progress: ProgressCallback | None = None) -> RelightResult:
+        """The picture with the same matte."""
+        result = super().relight(request, progress=progress)
+        picture = decode(request.subject_image)
+        return replace(result, images=[Image.fromarray(np.dstack([picture.rgb, _matte(request, picture)]))])
+
+
+SCENE = (0, 120, 240)
+"""Colour of a scene that :class:`FramedFake` makes."""
+
+
+def _matte(request: RelightRequest, picture: Picture) -> UInt8Array:
+    if request.matte is not None:
+        return np.rint(decode_matte(request.matte).values * 255).astype(np.uint8)
+    if picture.alpha is not None:
+        return picture.alpha
+    matte = np.zeros(picture.rgb.shape[:2], np.uint8)
+    matte[:, : matte.shape[1] // 2] = 255
+    return matte

@@ -17,11 +17,13 @@ from iclight_local.errors import InvalidRequest
 from iclight_local.imaging.encode import encode, format_for
 from iclight_local.imaging.metadata import Embedded, check_record
 from iclight_local.imaging.write import check_writable, write_all
-from iclight_local.request import OutputOptions, RelightRequest
+from iclight_local.request import EditRequest, OutputOptions, RelightRequest
 from iclight_local.result import Progress, ProgressCallback, RelightResult
 
 MAX_NAME = 200
 """Longest text that is still taken for the name of a file."""
+KEEPS_COMMENT = ("rights", "rights_xmp")
+"""Values of ``metadata`` that keep the picture's own comment."""
 REST_OF_RECORD = 4096
 """Bytes that a record needs besides its prompts, generously."""
 
@@ -78,8 +80,10 @@ def encode_results(
         first: the number of the first picture.
     """
     exif = result.exif
+    # Of a jpeg or a webp the record would take the place of a comment that is to be kept.
+    recorded = output_format == "png" or not (isinstance(options, EditRequest) and options.metadata in KEEPS_COMMENT)
     try:
-        check_record(output_format, Embedded(result.record_of(first), exif))
+        check_record(output_format, Embedded(result.record_of(first) if recorded else None, exif))
     except InvalidRequest:
         # Found only now, behind the work: the picture and its record matter more than the source's EXIF.
         _tell("iclight: warning: The source's EXIF is too long beside the record and was left out.")
@@ -91,7 +95,7 @@ def encode_results(
             picture,
             output_format=output_format,
             quality=options.output_quality,
-            embedded=Embedded(result.record_of(index), exif),
+            embedded=Embedded(result.record_of(index) if recorded else None, exif, result.xmp, result.density),
         )
         for index, (path, picture) in enumerate(files.items(), first)
     }

@@ -20,7 +20,6 @@ from iclight_local.dialects.values import picture, present, shown
 from iclight_local.errors import InvalidRequest, Unsupported
 from iclight_local.imaging.encode import encode
 from iclight_local.imaging.files import Picture, decode
-from iclight_local.imaging.kept import kept_metadata
 from iclight_local.imaging.metadata import Embedded
 from iclight_local.request import EditRequest, RelightRequest
 from iclight_local.result import RelightResult
@@ -102,10 +101,7 @@ class Photoroom:
             headers["pr-ai-background-seed"] = str(result.seed)
         if "uncertainty" in result.record:
             headers["x-uncertainty-score"] = f"{result.record['uncertainty']:.4f}"
-        embedded = Embedded()
-        if isinstance(request, EditRequest):
-            kept = kept_metadata(request.subject_image, request.metadata)
-            embedded = Embedded(exif=kept.exif, xmp=kept.xmp, density=request.dpi)
+        embedded = Embedded(exif=result.exif, xmp=result.xmp, density=result.density)
         files = [
             encode(image, output_format=file_format, quality=QUALITIES[file_format], embedded=embedded)
             for image in result.images

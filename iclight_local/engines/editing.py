@@ -19,6 +19,7 @@ from iclight_local.engines.finishing import SURE
 from iclight_local.errors import ICLightError, InvalidRequest
 from iclight_local.imaging.composition import Layer
 from iclight_local.imaging.files import decode
+from iclight_local.imaging.kept import kept_metadata
 from iclight_local.imaging.matte import uncertainty
 from iclight_local.request import EditRequest, RelightRequest
 from iclight_local.result import ProgressCallback, RelightResult
@@ -105,6 +106,7 @@ class _Edit:
             self._picture = decode(request.subject_image, offline=offline)
             given = request.background_image
             self._background = None if given is None else decode(given, offline=offline)
+            self._metadata = kept_metadata(request.subject_image, request.metadata, offline=offline)
         self.way = self._way()
 
     def outcome(self, lit: RelightResult) -> Outcome:
@@ -128,13 +130,15 @@ class _Edit:
             for stage, seconds in each.items():
                 timings[stage] = timings.get(stage, 0.0) + seconds
         warnings = dict.fromkeys(warning for run in runs for warning in run.warnings)
-        # What the engine saw may have been a drawn canvas: the result is made from the picture that was given.
         return replace(
             base,
             images=images,
             record=self._record(base),
-            exif=self._picture.exif,
-            warnings=tuple(warnings),
+            # What the engine saw may have been a drawn canvas: what is kept is that of the picture that was given.
+            exif=self._metadata.exif,
+            xmp=self._metadata.xmp,
+            density=self._request.dpi,
+            warnings=(*warnings, *self._metadata.warnings),
             timings=timings,
         )
 

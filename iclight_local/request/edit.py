@@ -93,7 +93,7 @@ class EditRequest(Placing):
     metadata: Metadata = Field(
         "camera",
         description="What the file keeps of the picture's metadata. camera: exposure, author and place. xmp: its XMP. "
-        "rights: copyright and comment. rights_xmp: the same, as XMP, too.",
+        "rights: copyright and comment (a jpeg or webp has no record then). rights_xmp: the same, as XMP, too.",
     )
 
     @model_validator(mode="after")
