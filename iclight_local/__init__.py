@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from iclight_local.assemble import open_engine as open_engine
     from iclight_local.engines.base import Engine as Engine
+    from iclight_local.engines.editing import edit as edit
     from iclight_local.errors import ICLightError as ICLightError
     from iclight_local.pipelines.iclight import ICLightPipeline as ICLightPipeline
     from iclight_local.pipelines.normals import estimate_normals as estimate_normals
+    from iclight_local.request import EditRequest as EditRequest
     from iclight_local.request import RelightRequest as RelightRequest
     from iclight_local.result import NormalsResult as NormalsResult
     from iclight_local.result import RelightResult as RelightResult
@@ -21,12 +23,14 @@ if TYPE_CHECKING:
 __version__ = "0.1.0.dev0"
 
 _HOMES = {
+    "EditRequest": "request",
     "Engine": "engines.base",
     "ICLightError": "errors",
     "ICLightPipeline": "pipelines.iclight",
     "NormalsResult": "result",
     "RelightRequest": "request",
     "RelightResult": "result",
+    "edit": "engines.editing",
     "estimate_normals": "pipelines.normals",
     "open_engine": "assemble",
 }

@@ -22,11 +22,13 @@ from benchmarks.serving.tables import kills_table, load_table
 from iclight_local.bench.table import markdown
 from iclight_local.cli import COMMANDS, command_summary
 from iclight_local.cli.providers import PRICE_UNKNOWN, takes
+from iclight_local.dialects.photoroom_fields import HONOURED, PARTS, PICTURES
+from iclight_local.dialects.photoroom_outside import documented, outside_names
 from iclight_local.errors import ICLightError
 from iclight_local.fields import knob_fields, markdown_table
 from iclight_local.pipelines.memory import DEFAULT_WORK, GIB, SD15, choose_measures
 from iclight_local.providers import list_providers
-from iclight_local.request import RelightRequest
+from iclight_local.request import EditRequest, RelightRequest
 from iclight_local.segmenters.catalogue import DEFAULT, NAMED
 from iclight_local.sentences import kind
 from iclight_local.settings import PREFIX, SERVE_TABLE, ServeSettings, Settings
@@ -141,9 +143,33 @@ def bench() -> str:
     return f"{markdown(result)}\n{what}; on {where}; {ran['time'][:10]}. Cost: {prices}.\n"
 
 
+def photoroom() -> str:
+    """Every parameter of Photoroom's ``/v2/edit``, and what becomes of it."""
+    rows = {name: ("honoured", field.how) for name, field in (HONOURED | PICTURES).items() if name not in PARTS}
+    for name in outside_names():
+        known = documented(name)
+        if known is None:
+            raise KeyError(name)
+        if known.needs is not None:
+            rows[name] = "told", f"Changes nothing without `{known.needs}`: named in `pr-unsupported-attributes`."
+        else:
+            idle = "".join(f" `{value}` changes nothing and is taken." for value in known.idle)
+            rows[name] = "refused", f"400 with `code: unsupported_locally`.{idle}"
+    lines = [f"| `{name}` | {verdict} | {how} |" for name, (verdict, how) in sorted(rows.items())]
+    return "\n".join(["| parameter | here | how |", "|---|---|---|", *lines]) + "\n"
+
+
+def edits() -> str:
+    """The parameters of an edit beside those of a relight."""
+    own = [field for field in knob_fields(EditRequest) if field.name not in RelightRequest.model_fields]
+    changed = [field for field in knob_fields(EditRequest) if field.name == "background_colour"]
+    return markdown_table(own + changed)
+
+
 README_TABLES: Tables = {
     "commands": commands,
     "knobs": lambda: markdown_table(knob_fields(RelightRequest)),
+    "edits": edits,
     "settings": settings,
     "serve": lambda: settings(ServeSettings, f"{PREFIX}{SERVE_TABLE.upper()}_"),
     "memory": memory,
@@ -157,6 +183,7 @@ README_TABLES: Tables = {
 PAGES: dict[Path, Tables] = {
     ROOT / "README.md": README_TABLES,
     ROOT / "weights" / "mini" / "README.md": {"measured": measured},
+    ROOT / "iclight_local" / "server" / "README.md": {"photoroom": photoroom},
     ROOT / "benchmarks" / "README.md": {
         "serving": lambda: load_table(json.loads(SERVED.read_text())),
         "crashes": lambda: kills_table(json.loads(KILLED.read_text())),

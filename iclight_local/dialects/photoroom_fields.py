@@ -155,6 +155,8 @@ PICTURES: dict[str, PictureField] = {
     "imageUrl": PictureField("subject_image", "The same by its address, fetched with limits."),
 }
 """The pictures: a file of a POST, or an address."""
+PARTS = ("background.expandPrompt.mode",)
+"""Names that are a part of another one, which the API's document lists by itself."""
 NEEDS: dict[str, tuple[str, ...]] = {
     "background.blur.radius": ("background.blur.mode",),
     "background.expandPrompt": ("background.prompt",),

@@ -81,6 +81,13 @@ _OBJECTS = (
 )
 
 
+def outside_names() -> list[str]:
+    """The names as the API's document lists them."""
+    by_key = "editWithAI.additionalImages"
+    pictures = [f"{by_key}.{{key}}.imageFile", f"{by_key}.{{key}}.imageUrl"]
+    return sorted([*(name for name in OTHERS if name != by_key), *pictures])
+
+
 def documented(name: str) -> Other | None:
     """What is known of a name that is not honoured, a part of an object by that object; None for an unknown one."""
     if name in OTHERS:
