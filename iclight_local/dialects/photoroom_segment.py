@@ -10,8 +10,8 @@ from PIL import Image
 
 from iclight_local.dialects.base import MEDIA_TYPES, Answer, Asked, Call, Delivered, Fault, Task
 from iclight_local.dialects.photoroom import FIXED, STATUS
-from iclight_local.dialects.photoroom_values import colour
 from iclight_local.dialects.photoroom_files import encoded, over
+from iclight_local.dialects.photoroom_values import colour
 from iclight_local.dialects.pictures import opened_picture
 from iclight_local.dialects.segmind import unused
 from iclight_local.dialects.values import boolean, picture, word

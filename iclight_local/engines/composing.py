@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from PIL import Image
 
-from iclight_local.imaging.blur import blurred, blurred_alpha
+from iclight_local.imaging.blur import background_weight, blurred, blurred_alpha
 from iclight_local.imaging.cast_shadow import cast_shadow, shade_of
 from iclight_local.imaging.composition import Layer, Layers, composed, covering, laid, parse_rgba, shrunk
 from iclight_local.imaging.files import Picture
@@ -85,7 +85,7 @@ def _soft(request: EditRequest, back: Layer, matte: FloatArray | None) -> Layer:
     weight = np.ones(back.rgb.shape[:2], np.float32) if back.alpha is None else back.alpha
     # Other backgrounds go on behind the subject.
     if matte is not None and request.behind in ("keep", "generate"):
-        weight = weight * (1 - matte)
+        weight = weight * background_weight(matte)
     soft = blurred(back.rgb, weight, request.background_blur, radius)
     return Layer(soft, None if back.alpha is None else blurred_alpha(back.alpha, request.background_blur, radius))
 
