@@ -13,7 +13,7 @@ from benchmarks.serving.aftermath import left_in, under_way
 from benchmarks.serving.callers import Callers, free_port, picture_host
 from benchmarks.serving.marks import draw
 from benchmarks.serving.process import Server
-from iclight_local.dialects.base import Asked
+from iclight_local.dialects.base import Asked, Delivered
 from iclight_local.jobs.base import Outcome
 from iclight_local.jobs.store import JobStore, Lifetimes
 
@@ -103,5 +103,5 @@ def _age(home: Path, crashes: Crashes, chance: random.Random) -> None:
         picture = draw(number, (64, 64))
         job = store.add("local", "house", Asked({}, {"subject_image": picture}))
         store.begin(job.id)
-        store.finish(job.id, Outcome(((picture, "image/png"),), (number,)))
+        store.finish(job.id, Outcome((Delivered(picture, "image/png"),), (number,)))
     store.close()

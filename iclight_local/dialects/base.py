@@ -71,10 +71,17 @@ class Asked:
 
 @dataclass(frozen=True)
 class Delivered:
-    """One picture as it is handed out."""
+    """One picture as it is handed out.
+
+    Attributes:
+        data: the file.
+        media_type: of the file.
+        headers: what is told of it beside its type, where it goes out alone.
+    """
 
     data: bytes
     media_type: str
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

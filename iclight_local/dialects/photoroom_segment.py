@@ -1,4 +1,9 @@
-"""Photoroom's ``/v1/segment``: the subject cut out, and nothing else; it has names, values and errors of its own."""
+"""Photoroom's ``/v1/segment``: the subject cut out, and nothing else; it has names, values and errors of its own.
+
+Where the background was removed, ``x-uncertainty-score`` says how sure the matte is, by this project's own measure
+(:func:`iclight_local.imaging.matte.uncertainty`): 0 is sure, 1 unsure. Hosted answers -1 for a picture of humans; that
+is never sent here, because nothing here detects them.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +20,10 @@ from iclight_local.dialects.photoroom_values import colour
 from iclight_local.dialects.pictures import opened_picture
 from iclight_local.dialects.segmind import unused
 from iclight_local.dialects.values import boolean, picture, word
-from iclight_local.errors import InvalidRequest, Unsupported
+from iclight_local.errors import InvalidRequest
+from iclight_local.imaging.despill import despilled
 from iclight_local.imaging.files import decode
+from iclight_local.imaging.matte import split_alpha, uncertainty
 from iclight_local.imaging.opening import load_picture
 from iclight_local.request import RelightRequest
 from iclight_local.result import RelightResult
@@ -29,6 +36,10 @@ FORMATS = {"png": "png", "jpg": "jpeg", "webp": "webp"}
 """``format``, and the name that the encoder has for it; the first is the default."""
 MISSING = "Please provide an image."
 
+# Opacity above which a pixel belongs to the subject's box.
+_SEEN = 0.02
+# Mattes that no segmenter made: the picture's own transparency, and one that came along.
+_BROUGHT = ("alpha", "given")
 _FILES = ("image_file", "image_file_b64")
 _FIELDS = (*_FILES, "format", "channels", "bg_color", "size", "crop", "despill")
 
@@ -46,14 +57,13 @@ class PhotoroomSegment:
             raise InvalidRequest(MISSING)
         if len(brought) > 1 or not isinstance(brought[0], bytes):
             raise InvalidRequest("image_file must be one file, or base64 in image_file_b64")
-        if boolean(call, "despill", False):
-            raise Unsupported("despill true is not supported by this server")
         values = {
             "format": word(call, "format", "png", tuple(FORMATS)),
             "channels": word(call, "channels", "rgba", ("rgba", "alpha")),
             "bg_color": colour(call, "bg_color"),
             "size": word(call, "size", "full", tuple(SIZES)),
             "crop": boolean(call, "crop", False),
+            "despill": boolean(call, "despill", False),
         }
         return Asked(values, {"subject_image": brought[0]}, unused(call, _FIELDS, _FILES))
 
@@ -73,10 +83,17 @@ class PhotoroomSegment:
         return RelightRequest(**subject)
 
     def deliver(self, asked: Asked, request: RelightRequest, result: RelightResult) -> list[Delivered]:
-        """The cut-out, or its alpha channel as a grey picture, cropped and scaled as asked."""
+        """The cut-out, or its alpha channel as a grey picture, without spill, cropped and scaled as asked."""
         values, file_format = asked.values, FORMATS[asked.values["format"]]
-        finished = [_finished(image, values, file_format) for image in result.images]
-        return [Delivered(encoded(image, file_format, None), MEDIA_TYPES[file_format]) for image in finished]
+        removed = result.record["subject"]["matte"] not in _BROUGHT
+        delivered = []
+        for image in result.images:
+            told = {"x-uncertainty-score": _score(image)} if removed else {}
+            if values["despill"] and values["channels"] == "rgba":
+                image = _despilled(image, request)
+            data = encoded(_finished(image, values, file_format), file_format, None)
+            delivered.append(Delivered(data, MEDIA_TYPES[file_format], told))
+        return delivered
 
     def refusal(self, fault: Fault, sentence: str) -> Answer:
         """``{"detail", "status_code", "type"}``."""
@@ -87,9 +104,26 @@ class PhotoroomSegment:
 DIALECT = PhotoroomSegment()
 
 
+def _score(image: Image.Image) -> str:
+    _, matte = split_alpha(image)
+    return f"{0.0 if matte is None else uncertainty(matte):.4f}"
+
+
+def _despilled(image: Image.Image, request: RelightRequest) -> Image.Image:
+    """A cut-out without the light of the backdrop that the picture shows behind it."""
+    front, matte = split_alpha(image)
+    picture = decode(request.subject_image).rgb
+    if matte is None:
+        return image
+    cleaned = Image.fromarray(despilled(front, picture, matte))
+    cleaned.putalpha(image.getchannel("A"))
+    return cleaned
+
+
 def _finished(image: Image.Image, values: Mapping[str, Any], file_format: str) -> Image.Image:
-    alpha = image.getchannel("A")
-    box = alpha.getbbox() if values["crop"] else None
+    # A veil that nobody sees is not the subject.
+    seen = image.getchannel("A").point(lambda level: 255 * (level > _SEEN * 255))
+    box = seen.getbbox() if values["crop"] else None
     cut = image if box is None else image.crop(box)
     cut = _within(cut, SIZES[values["size"]] * 1e6)
     if values["channels"] == "alpha":

@@ -12,6 +12,7 @@ GREY = 127
 """Grey level that the networks read as zero: ``127 / 127 - 1``."""
 NORMALS_SIGMA = 16.0
 """Grey levels added to the subject before the four runs of a normal map."""
+_ROWS = 256
 
 
 def composite_on_grey(rgb: UInt8Array, alpha: FloatArray, sigma: float = 0.0) -> UInt8Array:
@@ -29,6 +30,24 @@ def composite_on_grey(rgb: UInt8Array, alpha: FloatArray, sigma: float = 0.0) ->
     """
     mixed = GREY + (rgb.astype(np.float32) - GREY + sigma) * alpha.astype(np.float32)[..., None]
     return mixed.clip(0, 255).astype(np.uint8)
+
+
+def uncertainty(matte: FloatArray) -> float:
+    """How unsure a matte is, 0..1: ``1 - mean(|2a - 1|)`` over the values a that are not 0; 0 for an empty one.
+
+    A matte of nothing but 0 and 1 has 0, one of 0.5 throughout has 1. It is this project's own measure: hosted services
+    that give such a number do not say how they come by it.
+
+    Args:
+        matte: float in 0..1, H x W.
+    """
+    sure, seen = 0.0, 0
+    for top in range(0, len(matte), _ROWS):
+        rows = matte[top : top + _ROWS]
+        there = rows[rows > 0]
+        sure += float(np.abs(2 * there - 1).sum(dtype=np.float64))
+        seen += there.size
+    return 1 - sure / seen if seen else 0.0
 
 
 def foreground_array(picture: Image.Image | UInt8Array, sigma: float = 0.0) -> UInt8Array:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from iclight_local.dialects.base import Asked, State
+from iclight_local.dialects.base import Asked, Delivered, State
 
 FINAL: tuple[State, ...] = ("done", "failed", "cancelled")
 """States that a job stays in."""
@@ -22,6 +23,7 @@ class Job:
         asked: the call; its uploaded pictures lie in the job's folder and are empty here.
         attempts: how often a run began.
         outputs: media types of the results, in order.
+        headers: of the results, in order; empty for a job of a version that kept none.
         seeds: of the results, in order.
     """
 
@@ -37,6 +39,7 @@ class Job:
     ended: float | None = None
     attempts: int = 0
     outputs: tuple[str, ...] = ()
+    headers: tuple[Mapping[str, str], ...] = ()
     seeds: tuple[int, ...] = ()
     error: str | None = None
     at_fault: bool = False
@@ -52,9 +55,9 @@ class Outcome:
     """What a run gave.
 
     Attributes:
-        pictures: bytes and media type of each result.
+        pictures: the results.
         seeds: of the results, in order.
     """
 
-    pictures: tuple[tuple[bytes, str], ...]
+    pictures: tuple[Delivered, ...]
     seeds: tuple[int, ...]

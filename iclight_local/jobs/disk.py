@@ -8,7 +8,7 @@ from pathlib import Path
 
 from iclight_local.errors import EngineError
 
-SCHEMA = 2
+SCHEMA = 3
 _TABLE = """
 CREATE TABLE IF NOT EXISTS jobs (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -27,7 +27,8 @@ CREATE TABLE IF NOT EXISTS jobs (
     seeds TEXT NOT NULL DEFAULT '[]',
     error TEXT,
     at_fault INTEGER NOT NULL DEFAULT 0,
-    told INTEGER NOT NULL DEFAULT 0
+    told INTEGER NOT NULL DEFAULT 0,
+    headers TEXT NOT NULL DEFAULT '[]'
 );
 CREATE INDEX IF NOT EXISTS jobs_by_state ON jobs (state, number);
 """
@@ -36,6 +37,12 @@ _FROM_1 = """
 ALTER TABLE jobs ADD COLUMN told INTEGER NOT NULL DEFAULT 0;
 UPDATE jobs SET told = 1 WHERE ended IS NOT NULL;
 """
+# Version 2 kept a result's type, and nothing else that is told of it.
+_FROM_2 = """
+ALTER TABLE jobs ADD COLUMN headers TEXT NOT NULL DEFAULT '[]';
+"""
+_CHANGES = {0: _TABLE, 1: _FROM_1 + _FROM_2, 2: _FROM_2, SCHEMA: ""}
+"""What brings a database of each version to the present one; a new one is of version 0."""
 
 
 def opened(path: Path) -> sqlite3.Connection:
@@ -67,13 +74,12 @@ def opened(path: Path) -> sqlite3.Connection:
             f"{path} is no database of jobs, or is damaged: move it away, or use another --jobs folder."
         ) from None
     version = base.execute("PRAGMA user_version").fetchone()[0]
-    if version not in (0, 1, SCHEMA):
+    if version not in _CHANGES:
         base.close()
         raise EngineError(
             f"The jobs in {path.parent} are of version {version}, and {SCHEMA} is needed: use another --jobs folder."
         )
-    change = _FROM_1 if version == 1 else _TABLE
-    base.executescript(f"BEGIN; {change} PRAGMA user_version = {SCHEMA}; COMMIT;")
+    base.executescript(f"BEGIN; {_CHANGES[version]} PRAGMA user_version = {SCHEMA}; COMMIT;")
     return base
 
 

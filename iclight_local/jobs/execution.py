@@ -144,9 +144,8 @@ class Execution:
 
     def _keep(self, job: Job, request: RelightRequest, result: RelightResult) -> None:
         delivered = find_dialect(job.dialect).deliver(job.asked, request, result)
-        pictures = tuple((each.data, each.media_type) for each in delivered)
         seeds = () if result.seed is None else (result.seed,) * len(delivered)
-        if self._store.finish(job.id, Outcome(pictures, seeds)):
+        if self._store.finish(job.id, Outcome(tuple(delivered), seeds)):
             self._tell(job.id)
 
     def _request(self, job: Job) -> RelightRequest:

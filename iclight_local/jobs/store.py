@@ -157,9 +157,13 @@ class JobStore:
 
     def finish(self, job_id: str, outcome: Outcome) -> bool:
         """Keep the results of a running job; False where it was cancelled meanwhile."""
-        self._write(job_id, {f"out-{index}": data for index, (data, _) in enumerate(outcome.pictures)})
-        types, seeds = (json.dumps(list(each)) for each in ([kind for _, kind in outcome.pictures], outcome.seeds))
-        return self._end(job_id, "done", {"outputs": types, "seeds": seeds})
+        self._write(job_id, {f"out-{index}": each.data for index, each in enumerate(outcome.pictures)})
+        known = {
+            "outputs": [each.media_type for each in outcome.pictures],
+            "headers": [dict(each.headers) for each in outcome.pictures],
+            "seeds": list(outcome.seeds),
+        }
+        return self._end(job_id, "done", {name: json.dumps(values) for name, values in known.items()})
 
     def fail(self, job_id: str, sentence: str, *, at_fault: bool, before: tuple[State, ...] = ("running",)) -> bool:
         """End a job with one sentence; False where it was in none of the states ``before``."""
@@ -302,6 +306,7 @@ def _job(row: sqlite3.Row) -> Job:
         ended=row["ended"],
         attempts=row["attempts"],
         outputs=tuple(json.loads(row["outputs"])),
+        headers=tuple(json.loads(row["headers"])),
         seeds=tuple(json.loads(row["seeds"])),
         error=row["error"],
         at_fault=bool(row["at_fault"]),

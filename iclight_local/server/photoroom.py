@@ -62,7 +62,8 @@ class PhotoroomRoutes:
         refused = failure(SEGMENT.refusal, job)
         if refused is not None:
             return respond(refused)
-        picture, headers = service.pictures(job)[0], photoroom.headers(job.asked)
+        picture = service.pictures(job)[0]
+        headers = {**photoroom.headers(job.asked), **picture.headers}
         if not asks_json(request):
             return Response(picture.data, 200, headers, media_type=picture.media_type)
         text = base64.b64encode(picture.data).decode()

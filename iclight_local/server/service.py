@@ -172,8 +172,10 @@ class Service:
 
     def pictures(self, job: Job) -> list[Delivered]:
         """The results of a job that is done."""
-        files = ((self.store.output(job, index), kind) for index, kind in enumerate(job.outputs))
-        return [Delivered(file.read_bytes(), kind) for file, kind in files if file is not None]
+        told = job.headers if job.headers else ({},) * len(job.outputs)
+        files = [self.store.output(job, index) for index in range(len(job.outputs))]
+        known = zip(files, job.outputs, told, strict=True)
+        return [Delivered(file.read_bytes(), kind, each) for file, kind, each in known if file is not None]
 
     def view(self, request: Request, job: Job) -> JobView:
         """A job as its owner may see it, its results as links."""

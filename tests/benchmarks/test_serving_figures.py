@@ -13,7 +13,7 @@ from benchmarks.serving.aftermath import left_in, under_way
 from benchmarks.serving.calls import HOUSE, Reply, fault
 from benchmarks.serving.marks import draw, read
 from benchmarks.serving.overhead import compared
-from iclight_local.dialects.base import Asked
+from iclight_local.dialects.base import Asked, Delivered
 from iclight_local.jobs.base import Outcome
 from iclight_local.jobs.store import JobStore, Lifetimes
 
@@ -60,7 +60,7 @@ def test_what_is_left_is_told(tmp_path: Path) -> None:
     jobs = [store.add("ann", "house", Asked({}, {"subject_image": draw(number, (64, 64))})) for number in range(4)]
     for job, result in zip(jobs[:3], (draw(0, (64, 64)), draw(7, (64, 64)), draw(2, (64, 64))[:3000]), strict=True):
         store.begin(job.id)
-        store.finish(job.id, Outcome(((result, "image/png"),), (1,)))
+        store.finish(job.id, Outcome((Delivered(result, "image/png"),), (1,)))
     store.begin(jobs[3].id)
     (tmp_path / "pictures" / jobs[3].id / "out-0").write_bytes(b"half")
     (tmp_path / "pictures" / "stray").mkdir()

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from iclight_local.errors import InvalidRequest
-from iclight_local.imaging.matte import composite_on_grey, foreground_array, split_alpha
+from iclight_local.imaging.matte import composite_on_grey, foreground_array, split_alpha, uncertainty
 
 RGB = np.array([[[0, 127, 255], [10, 200, 100]]], np.uint8)
 
@@ -84,3 +84,12 @@ def test_alpha_of_other_modes() -> None:
 def test_no_picture(wrong: Any, sentence: str) -> None:
     with pytest.raises(InvalidRequest, match=sentence):
         foreground_array(wrong)
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [([0, 0], 0), ([0, 1], 0), ([0, 0.5], 1), ([0.25, 0.75], 0.5), ([0, 0, 0, 1, 0.5], 0.5), ([0.1, 0.9], 0.2)],
+)
+def test_uncertainty(values: list[float], expected: float) -> None:
+    matte = np.tile(np.array(values, np.float32), (600, 3))
+    assert uncertainty(matte) == pytest.approx(expected, abs=1e-6)

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from iclight_local.dialects.base import Asked, Link
+from iclight_local.dialects.base import Asked, Delivered, Link
 from iclight_local.errors import EngineError
 from iclight_local.jobs.base import Outcome
 from iclight_local.jobs.disk import SCHEMA
 from iclight_local.jobs.store import ATTEMPTS, JobStore, Lifetimes
 
 ASKED = Asked({"steps": 3}, {"subject_image": b"picture", "matte": Link("https://host/m.png")}, ("more",))
-DONE = Outcome(((b"one", "image/png"), (b"two", "image/webp")), (5, 6))
+DONE = Outcome((Delivered(b"one", "image/png", {"x-a": "0.5"}), Delivered(b"two", "image/webp")), (5, 6))
 
 
 class Clock:
@@ -58,6 +58,7 @@ def test_its_way_to_the_results(store: JobStore, clock: Clock) -> None:
     assert found is not None
     assert (found.state, found.started, found.ended, found.expires) == ("done", 1000, 1010, 1030)
     assert (found.outputs, found.seeds) == (("image/png", "image/webp"), (5, 6))
+    assert found.headers == ({"x-a": "0.5"}, {})
     files = [store.output(found, index) for index in (-1, 0, 1, 2)]
     assert [None if file is None else file.read_bytes() for file in files] == [None, b"one", b"two", None]
 
@@ -158,12 +159,34 @@ class TestOpening:
         with pytest.raises(EngineError, match=f"are of version 99, and {SCHEMA} is needed"):
             JobStore(tmp_path / "jobs")
 
-    def test_the_version_before(self, tmp_path: Path, store: JobStore) -> None:
+    @pytest.mark.parametrize("version", [1, 2])
+    def test_results_of_the_versions_before(self, tmp_path: Path, store: JobStore, version: int) -> None:
+        job = store.add("ann", "house", ASKED)
+        store.begin(job.id)
+        store.finish(job.id, DONE)
+        store.close()
+        path = tmp_path / "jobs" / "jobs.sqlite"
+        told = "ALTER TABLE jobs DROP COLUMN told;" if version == 1 else ""
+        base = sqlite3.connect(path)
+        base.executescript(f"ALTER TABLE jobs DROP COLUMN headers; {told} PRAGMA user_version = {version};")
+        base.close()
+        again = JobStore(tmp_path / "jobs")
+        (found,) = again.of_state("done")
+        assert (found.outputs, found.headers) == (("image/png", "image/webp"), ())
+        output = again.output(found, 1)
+        assert output is not None and output.read_bytes() == b"two"
+        again.close()
+        base = sqlite3.connect(path)
+        assert base.execute("PRAGMA user_version").fetchone() == (SCHEMA,)
+        base.close()
+
+    def test_the_version_before_the_last(self, tmp_path: Path, store: JobStore) -> None:
         ended, waiting = (store.add("ann", "house", ASKED) for _ in range(2))
         store.cancel(ended.id)
         store.close()
         base = sqlite3.connect(tmp_path / "jobs" / "jobs.sqlite")
-        base.executescript("ALTER TABLE jobs DROP COLUMN told; PRAGMA user_version = 1;")
+        columns = "ALTER TABLE jobs DROP COLUMN told; ALTER TABLE jobs DROP COLUMN headers;"
+        base.executescript(f"{columns} PRAGMA user_version = 1;")
         base.close()
         again = JobStore(tmp_path / "jobs")
         assert again.of_state("queued") == [waiting]

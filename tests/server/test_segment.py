@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import base64
 import io
+import itertools
 import json
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from tests.server.live import PICTURE, Live, Reply, png
+from iclight_local import open_engine
+from iclight_local.imaging.linear import to_linear, to_srgb
+from tests.server.live import PICTURE, Live, Reply, png, serving
 
 WIDE = png((60, 40))
+MINI = Path(__file__).parents[2] / "weights" / "mini"
+KINDS = {"png": "PNG", "jpg": "JPEG", "webp": "WEBP"}
+SCREEN = (40, 190, 60)
 
 
 def cut(live: Live, data: bytes = WIDE, headers: dict[str, str] | None = None, **fields: str) -> Reply:
@@ -89,7 +97,7 @@ def test_its_own_transparency_is_a_matte(live: Live) -> None:
         ({"image_file": png((6001, 4))}, "invalid", "at most 6000 pixels"),
         ({"image_file": WIDE, "format": "gif"}, "invalid", "format must be one of png, jpg, webp"),
         ({"image_file": WIDE, "bg_color": "hell"}, "invalid", "bg_color must be a colour"),
-        ({"image_file": WIDE, "despill": "true"}, "unsupported_locally", "despill true is not supported"),
+        ({"image_file": WIDE, "despill": "perhaps"}, "invalid", "despill must be boolean"),
         ({"image_file": WIDE, "image_file_b64": "aaaa"}, "invalid", "must be one file"),
     ],
 )
@@ -112,3 +120,125 @@ def test_a_name_that_is_none_is_told_as_well(live: Live, path: str, name: str) -
 def test_unknown_names_are_told(live: Live) -> None:
     assert "'" not in json.dumps(dict(cut(live, shade="x").headers))
     assert cut(live, shade="x").headers["pr-unsupported-attributes"] == "Unsupported attributes: shade"
+
+
+COMBINED = itertools.product(
+    KINDS, ("rgba", "alpha"), (None, "#0000ff", "red", "transparent"), ("false", "true"), ("false", "true")
+)
+
+
+@pytest.mark.parametrize(("kind", "channels", "ground", "crop", "despill"), list(COMBINED))
+def test_every_combination_of_what_is_documented(
+    live: Live, kind: str, channels: str, ground: str | None, crop: str, despill: str
+) -> None:
+    fields = {"format": kind, "channels": channels, "crop": crop, "despill": despill, "size": "preview"}
+    reply = cut(live, **fields, **({} if ground is None else {"bg_color": ground}))
+    assert (reply.status, reply.headers["content-type"]) == (200, f"image/{KINDS[kind].lower()}")
+    image = reply.image
+    assert (image.format, image.size) == (KINDS[kind], (30, 40) if crop == "true" else (60, 40))
+    inside = np.asarray(image.convert("RGBA"))[20, 15].astype(int)
+    if channels == "alpha":
+        assert image.mode == ("RGB" if kind == "webp" else "L")
+        assert np.abs(inside - 255).max() <= 3
+    else:
+        see_through = kind != "jpg" and ground in (None, "transparent") and crop == "false"
+        assert image.has_transparency_data == see_through or (crop == "true" and kind != "jpg")
+        assert np.abs(inside - (120, 90, 60, 255)).max() <= 6
+    if crop == "false":
+        outside = np.asarray(image.convert("RGBA"))[20, 50].astype(int)
+        seen = {"#0000ff": (0, 0, 255, 255), "red": (255, 0, 0, 255)}.get(str(ground))
+        if channels == "alpha":
+            seen = (0, 0, 0, 255)
+        elif seen is None:
+            seen = (255, 255, 255, 255) if kind == "jpg" else (*outside[:3], 0)
+        assert np.abs(outside - seen).max() <= 6
+
+
+@pytest.fixture(scope="module")
+def large() -> bytes:
+    """12 megapixels, and few bytes."""
+    buffer = io.BytesIO()
+    Image.new("RGB", (4000, 3000), (120, 90, 60)).save(buffer, "jpeg", quality=30)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("size", "pixels"), [("preview", 0.25e6), ("medium", 1.5e6), ("hd", 4e6), ("full", 12e6), ("", 12e6)]
+)
+def test_every_size_of_a_large_picture(live: Live, large: bytes, size: str, pixels: float) -> None:
+    image = cut(live, large, size=size, channels="alpha", format="jpg").image
+    assert 0.995 * pixels < image.width * image.height <= pixels
+    assert image.width / image.height == pytest.approx(4 / 3, rel=0.01)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("channels", ["rgba", "alpha"])
+def test_how_sure_the_matte_is(live: Live, kind: str, channels: str) -> None:
+    assert cut(live, format=kind, channels=channels).headers["x-uncertainty-score"] == "0.0000"
+    text = base64.b64encode(WIDE).decode()
+    asked = {"image_file_b64": text, "format": kind, "channels": channels}
+    reply = live.json("/v1/segment", asked, {"accept": "application/json"})
+    assert reply.headers["x-uncertainty-score"] == "0.0000"
+
+
+def test_a_veil_that_nobody_sees_is_cut_off(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    cut_out = live.engine.cut_out
+
+    def veiled(request: Any, **how: Any) -> Any:
+        result = cut_out(request, **how)
+        alpha = result.images[0].getchannel("A").point(lambda level: max(level, 5))
+        result.images[0].putalpha(alpha)
+        return result
+
+    monkeypatch.setattr(live.engine, "cut_out", veiled)
+    assert cut(live, crop="true").image.size == (30, 40)
+
+
+def bright_ball(spilled: bool) -> Image.Image:
+    """A ball that is all but white, before a dark green screen, whose light is on its side."""
+    y, x = np.mgrid[:128, :128] / 127 * 2 - 1
+    reach = np.hypot(x, y)[..., None]
+    screen = to_linear(np.array(SCREEN, np.uint8)) * np.float32(0.3)
+    light = np.full((128, 128, 3), 0.6) + screen * np.clip(reach * 2.5 - 0.5, 0, 1) * spilled * 1.5
+    share = np.clip((0.6 - reach) * 40 + 0.5, 0, 1)
+    return Image.fromarray(to_srgb((light * share + screen * (1 - share)).astype(np.float32)))
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    engine = open_engine(weights=str(MINI), segmenter=str(MINI / "segmenter.onnx"), device="cpu")
+    with serving(tmp_path_factory.mktemp("jobs"), engine=engine, waiting=60) as found:
+        yield found
+
+
+class TestEmbeddedSegmenter:
+    """The same with the segmenter that lies in the package."""
+
+    def test_a_photograph(self, real: Live) -> None:
+        picture = Image.open(MINI / "examples" / "portrait.jpg").convert("RGB").resize((256, 320))
+        buffer = io.BytesIO()
+        picture.save(buffer, "png")
+        reply = cut(real, buffer.getvalue(), despill="true")
+        score = reply.headers["x-uncertainty-score"]
+        assert (len(score), reply.image.mode) == (6, "RGBA")
+        alpha = np.asarray(reply.image)[..., 3] / 255
+        assert float(score) == pytest.approx(1 - np.abs(2 * alpha[alpha > 0] - 1).mean(), abs=6e-5)
+        assert 0 < float(score) < 0.5
+
+    def test_a_screens_light_goes(self, real: Live) -> None:
+        buffer = io.BytesIO()
+        bright_ball(spilled=True).save(buffer, "png")
+        greens = {}
+        for despill in ("false", "true"):
+            found = np.asarray(cut(real, buffer.getvalue(), despill=despill).image).astype(int)
+            seen = found[found[..., 3] == 255]
+            greens[despill] = float((seen[:, 1] - (seen[:, 0] + seen[:, 2]) / 2).mean())
+        assert greens["false"] > 3
+        assert greens["true"] < greens["false"] / 3
+
+    def test_its_own_transparency_has_no_score(self, real: Live) -> None:
+        buffer = io.BytesIO()
+        Image.new("RGBA", (64, 64), (9, 90, 9, 128)).save(buffer, "png")
+        reply = cut(real, buffer.getvalue(), despill="true")
+        assert "x-uncertainty-score" not in reply.headers
+        assert reply.image.getpixel((5, 5)) == (9, 90, 9, 128)
