@@ -61,7 +61,7 @@ def unheeded(call: Call) -> tuple[list[str], tuple[str, ...]]:
     refused, ignored = [], []
     for name in names:
         if name in HONOURED or name in PICTURES:
-            if name in NEEDS and not any(other in names for other in NEEDS[name]):
+            if not _acts(name, names):
                 ignored.append(name)
             continue
         known = documented(name)
@@ -71,3 +71,8 @@ def unheeded(call: Call) -> tuple[list[str], tuple[str, ...]]:
         elif value is not None and value not in known.idle:
             refused.append(name)
     return refused, tuple(ignored)
+
+
+def _acts(name: str, names: Collection[str]) -> bool:
+    """Whether a name changes anything beside the others of its call: it has what it needs, and that has it, too."""
+    return name not in NEEDS or any(other in names and _acts(other, names) for other in NEEDS[name])
