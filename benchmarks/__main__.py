@@ -63,6 +63,12 @@ def build_parser() -> argparse.ArgumentParser:
     _add_transfer_options(carry)
     carry.set_defaults(run=_transfer)
 
+    edits = commands.add_parser("editing", help="an edit with every option: time beside the model, and memory")
+    edits.add_argument("--out", type=Path, required=True, help="JSON file to write")
+    edits.add_argument("--side", type=int, default=argparse.SUPPRESS, help="pixels, usually 3500")
+    edits.add_argument("--runs", type=int, default=argparse.SUPPRESS, help="of each call, usually 3")
+    edits.set_defaults(run=_editing)
+
     serving = commands.add_parser("serving", help="the server: many callers at once, and what it adds to the engine")
     _add_serving_options(serving)
     serving.set_defaults(run=_serving)
@@ -237,6 +243,18 @@ def _transfer(options: argparse.Namespace) -> int:
 
     values = {name: value for name, value in vars(options).items() if name in Carrying.__dataclass_fields__}
     result = measure(Carrying(**values), options.sheet)
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    options.out.write_text(json.dumps(result, indent=1) + "\n")
+    print(table(result))
+    print(f"All values: {options.out}")
+    return 0
+
+
+def _editing(options: argparse.Namespace) -> int:
+    from benchmarks.editing import Editing, measure, table
+
+    values = {name: value for name, value in vars(options).items() if name in Editing.__dataclass_fields__}
+    result = measure(Editing(**values))
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps(result, indent=1) + "\n")
     print(table(result))

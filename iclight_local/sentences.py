@@ -40,10 +40,11 @@ def _fault(cls: type[BaseModel], name: str, fault: Mapping[str, Any]) -> str:
     field = cls.model_fields[name]
     if fault["type"] == "missing":
         return f"{name} is missing: {_lower_first(field.description)}"
-    return f"{name} is {_shown(fault['input'])}, but must be {expectation(field)}."
+    return f"{name} is {shown(fault['input'])}, but must be {expectation(field)}."
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
+    """A value as a sentence shows it: its first line, short."""
     text = "empty" if isinstance(value, str) and not value else str(value).splitlines()[0]
     return text if len(text) <= 60 else text[:57] + "..."
 
@@ -102,4 +103,4 @@ def expectation(field: FieldInfo) -> str:
     if step is not None:
         return f"a multiple of {step} from {low} to {high}, like {field.default}"
     what = "a whole number" if plain is int else "a number"
-    return f"{what} from {low:g} to {high:g}" if high < MAX_SEED else f"{what} from 0 to 2^63-1"
+    return f"{what} from {low:.7g} to {high:.7g}" if high < MAX_SEED else f"{what} from 0 to 2^63-1"

@@ -11,6 +11,7 @@ from iclight_local.errors import InvalidRequest
 from iclight_local.request import EditRequest, Length, Placing
 from iclight_local.request.edit import Blur, Metadata, OwnAlpha, Shadow
 from iclight_local.request.placing import Horizontal, ReferenceBox, Scaling, Vertical, parse_length, parse_size
+from iclight_local.sentences import shown
 
 A_LENGTH = "a ratio from 0 to 0.49, a percentage like 10%, or pixels like 100px."
 LENGTHS = ("margin", "padding")
@@ -261,12 +262,48 @@ def test_lengths_that_are_understood(text: str, length: Length) -> None:
 def test_lengths_that_are_not(text: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
         parse_length(text)
-    assert str(caught.value) == f"A length is {text!r}, but must be {A_LENGTH}"
+    assert str(caught.value) == f"A length is {shown(text)}, but must be {A_LENGTH}"
 
 
 @pytest.mark.parametrize("name", [*LENGTHS, *(f"{kind}_{side}" for kind in LENGTHS for side in SIDES)])
 def test_a_wrong_length_is_called_by_its_name(name: str) -> None:
-    assert refused(**{name: "half"}).startswith(f"{name} is 'half', but must be {A_LENGTH}")
+    assert refused(**{name: "half"}) == f"{name} is half, but must be {A_LENGTH}"
+
+
+@pytest.mark.parametrize(("number", "ratio"), [(0, 0.0), (0.1, 0.1), (1e-5, 1e-5), (0.49, 0.49)])
+def test_a_length_may_be_a_number(number: float, ratio: float) -> None:
+    assert edit(padding=number, margin_left=number).length("padding", "top") == Length(ratio, "ratio")
+
+
+@pytest.mark.parametrize("wrong", [True, 0.5, float("nan"), -0.1, 3, ["10%"]])
+def test_what_is_no_length_from_python(wrong: Any) -> None:
+    assert refused(padding=wrong).endswith(f"but must be {A_LENGTH}")
+
+
+@pytest.mark.parametrize(
+    ("knobs", "needed"),
+    [
+        ({"outline_width": 0.02}, "outline_colour"),
+        ({"outline_blur": 0.02}, "outline_colour"),
+        ({"shadow_direction": 90}, "shadow"),
+        ({"shadow_pose": 0}, "shadow"),
+        ({"background_blur_radius": 0.02}, "background_blur"),
+    ],
+)
+def test_what_changes_nothing_alone_is_told(knobs: dict[str, Any], needed: str) -> None:
+    [name] = knobs
+    assert refused(**knobs).startswith(f"{name} changes nothing without {needed}, which was not given: add --")
+
+
+@pytest.mark.parametrize("mode", ["keep", "colour", "transparent", "generate"])
+def test_a_background_picture_that_would_not_be_seen_is_refused(mode: str) -> None:
+    told = refused(background_image="b.png", background_mode=mode, model="fc", prompt="a beach")
+    assert told.startswith(f"A background picture was given, and background_mode {mode} puts something else")
+
+
+def test_sizes_are_written_in_plain_digits() -> None:
+    assert refused(output_size="٣x٣").startswith("output_size is ٣x٣, but must be")
+    assert "from 1 to 1000000" in refused(max_width=0)
 
 
 def test_a_side_has_its_own_length_or_the_general_one() -> None:

@@ -70,6 +70,11 @@ def edit_knobs(values: Mapping[str, Any]) -> dict[str, Any]:
         knobs["background_mode"] = "keep"
     elif values["keepExistingAlphaChannel"] != "auto":
         knobs["own_alpha"] = "never"
+    idle = {"outline_": "outline_colour", "shadow_": "shadow", "background_blur_": "background_blur"}
+    for begin, owner in idle.items():
+        if knobs[owner] is None:
+            # The call is told that nothing is done with these.
+            knobs |= {knob: None for knob in knobs if knob.startswith(begin)}
     return {knob: value for knob, value in knobs.items() if value is not None}
 
 

@@ -16,8 +16,6 @@ from iclight_local.imaging.outline import outline
 from iclight_local.imaging.placing import Cropped, Place, cropped_sides, place, subject_box
 from iclight_local.request import EditRequest
 
-_NOWHERE = Cropped(left=False, top=False, right=False, bottom=False)
-
 
 def as_layer(picture: Picture) -> Layer:
     """A decoded picture as a layer."""
@@ -33,7 +31,7 @@ def place_of(request: EditRequest, whole: Layer) -> Place:
     """
     everything = 0, 0, *whole.size
     if not request.cuts_out or whole.alpha is None:
-        return place(request, whole.size, everything, _NOWHERE)
+        return place(request, whole.size, everything, Cropped())
     box = subject_box(whole.alpha)
     return place(request, whole.size, everything if box is None else box, cropped_sides(whole.alpha))
 

@@ -60,22 +60,6 @@ class Place:
     target: Box
     result: Size
 
-    @property
-    def scale_x(self) -> float:
-        """Pixels of the canvas for one of the picture, from left to right."""
-        return (self.target[2] - self.target[0]) / (self.source[2] - self.source[0])
-
-    @property
-    def scale_y(self) -> float:
-        """Pixels of the canvas for one of the picture, from top to bottom."""
-        return (self.target[3] - self.target[1]) / (self.source[3] - self.source[1])
-
-    def shown(self, picture: Size) -> tuple[float, float, float, float]:
-        """Left, top, right and bottom of a whole picture of that size on the canvas, in fractions of its pixels."""
-        left = self.target[0] - self.source[0] * self.scale_x
-        top = self.target[1] - self.source[1] * self.scale_y
-        return left, top, left + picture[0] * self.scale_x, top + picture[1] * self.scale_y
-
 
 def subject_box(matte: FloatArray) -> Box | None:
     """The box of all pixels that are more opaque than :data:`SEEN`.

@@ -133,6 +133,19 @@ class EditRequest(Placing):
         return self.on_canvas or lights or exposed or bool(self.prompt.strip())
 
 
+_NEED = {
+    "outline_colour": ("outline_width", "outline_blur"),
+    "shadow": ("shadow_direction", "shadow_spread", "shadow_softness", "shadow_intensity", "shadow_pose"),
+    "background_blur": ("background_blur_radius",),
+}
+"""Parameters, and those that change nothing without them."""
+_CURES = {
+    "outline_colour": "--outline-colour '#ffffff'",
+    "shadow": "--shadow auto",
+    "background_blur": "--background-blur gaussian",
+}
+
+
 def check_edit(request: EditRequest) -> None:
     """Refuse what contradicts itself in an edit.
 
@@ -151,5 +164,17 @@ def check_edit(request: EditRequest) -> None:
         )
     if request.behind == "generate" and not request.prompt.strip():
         raise InvalidRequest("background_mode generate needs a prompt that says the scene: add --prompt TEXT.")
+    if request.background_image is not None and request.behind != "image":
+        raise InvalidRequest(
+            f"A background picture was given, and background_mode {request.behind} puts something else behind the "
+            "subject: leave one of them out."
+        )
+    for owner, names in _NEED.items():
+        if getattr(request, owner) in (None, "none"):
+            idle = next((name for name in names if name in request.model_fields_set), None)
+            if idle is not None and getattr(request, idle) is not None:
+                raise InvalidRequest(
+                    f"{idle} changes nothing without {owner}, which was not given: add {_CURES[owner]}."
+                )
     if request.kept == "none":
         raise InvalidRequest("keep none gives the model's own picture, and an edit the subject's: use iclight relight.")

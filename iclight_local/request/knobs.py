@@ -199,7 +199,8 @@ def check_combination(knobs: Knobs, *, has_background: bool, has_map: bool = Fal
         )
     if knobs.background_flip and not has_background:
         raise InvalidRequest(
-            "background_flip mirrors the background picture, and none was given: add --background-image FILE."
+            "background_flip mirrors the background picture that lights the subject, and there is none: "
+            "add --background-image FILE --model fbc."
         )
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import BeforeValidator, Field, field_validator
 
 from iclight_local.errors import InvalidRequest
 from iclight_local.request.relight import RelightRequest
+from iclight_local.sentences import shown
 
 Scaling = Literal["fit", "fill"]
 Horizontal = Literal["left", "center", "right"]
@@ -23,8 +24,17 @@ MOST_SIDE = 30_000
 MAX_RATIO = 0.49
 """Largest margin or padding of a side, relative to the picture."""
 _LENGTH = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(%|px)?", re.ASCII)
-_SIZE = re.compile(r"(\d{1,5})x(\d{1,5})", re.ASCII)
+_SIZE = re.compile(r"([0-9]{1,5})x([0-9]{1,5})")
 _ACCEPTED: dict[str, Any] = {"accepts": "a ratio from 0 to 0.49, a percentage like 10%, or pixels like 100px"}
+
+
+def _written(value: object) -> object:
+    """A number as the text of a ratio."""
+    plain = isinstance(value, int | float) and not isinstance(value, bool)
+    return f"{value:.6f}" if plain else value
+
+
+_LengthText = Annotated[str, BeforeValidator(_written)]
 
 
 @dataclass(frozen=True)
@@ -39,8 +49,8 @@ class Length:
         return round(self.amount * side) if self.unit == "ratio" else round(self.amount)
 
 
-def parse_length(text: str, name: str = "A length") -> Length:
-    """A length as it is written: ``0.1``, ``10%`` or ``100px``; ``name`` is what a sentence calls it.
+def parse_length(text: str) -> Length:
+    """A length as it is written: ``0.1``, ``10%`` or ``100px``.
 
     Raises:
         InvalidRequest: it is written in another way, or a ratio above 0.49.
@@ -53,7 +63,7 @@ def parse_length(text: str, name: str = "A length") -> Length:
         ratio = amount / 100 if unit == "%" else amount
         if unit != "px" and ratio <= MAX_RATIO:
             return Length(ratio, "ratio")
-    raise InvalidRequest(f"{name} is {text!r}, but must be {_ACCEPTED['accepts']}.")
+    raise InvalidRequest(f"A length is {shown(text)}, but must be {_ACCEPTED['accepts']}.")
 
 
 def parse_size(text: str) -> tuple[int, int] | None:
@@ -79,7 +89,7 @@ class Placing(RelightRequest):
 
     output_size: str = Field(
         "original",
-        pattern=r"^(original|subject|\d{1,5}x\d{1,5})$",
+        pattern=r"^(original|subject|[0-9]{1,5}x[0-9]{1,5})$",
         description="Size of the result. original: the picture's. subject: that of the subject's box. "
         "Else width and height like 1000x1000.",
         json_schema_extra={"accepts": "original, subject, or a size like 1000x1000"},
@@ -90,25 +100,41 @@ class Placing(RelightRequest):
     max_height: int | None = Field(
         None, ge=1, le=1_000_000, description="Shrink the finished result to this height at most."
     )
-    margin: str = Field(
+    margin: _LengthText = Field(
         "0",
         description="Space on all sides that nothing overrides, relative to the result.",
         json_schema_extra=_ACCEPTED,
     )
-    margin_top: str | None = Field(None, description="Margin of this side, in place of margin.")
-    margin_right: str | None = Field(None, description="Margin of this side, in place of margin.")
-    margin_bottom: str | None = Field(None, description="Margin of this side, in place of margin.")
-    margin_left: str | None = Field(None, description="Margin of this side, in place of margin.")
-    padding: str = Field(
+    margin_top: _LengthText | None = Field(
+        None, description="Margin of this side, in place of margin.", json_schema_extra=_ACCEPTED
+    )
+    margin_right: _LengthText | None = Field(
+        None, description="Margin of this side, in place of margin.", json_schema_extra=_ACCEPTED
+    )
+    margin_bottom: _LengthText | None = Field(
+        None, description="Margin of this side, in place of margin.", json_schema_extra=_ACCEPTED
+    )
+    margin_left: _LengthText | None = Field(
+        None, description="Margin of this side, in place of margin.", json_schema_extra=_ACCEPTED
+    )
+    padding: _LengthText = Field(
         "0",
         description="Space on all sides inside of the margins, relative to what they leave; "
         "a side that cuts the subject off gets none.",
         json_schema_extra=_ACCEPTED,
     )
-    padding_top: str | None = Field(None, description="Padding of this side, in place of padding.")
-    padding_right: str | None = Field(None, description="Padding of this side, in place of padding.")
-    padding_bottom: str | None = Field(None, description="Padding of this side, in place of padding.")
-    padding_left: str | None = Field(None, description="Padding of this side, in place of padding.")
+    padding_top: _LengthText | None = Field(
+        None, description="Padding of this side, in place of padding.", json_schema_extra=_ACCEPTED
+    )
+    padding_right: _LengthText | None = Field(
+        None, description="Padding of this side, in place of padding.", json_schema_extra=_ACCEPTED
+    )
+    padding_bottom: _LengthText | None = Field(
+        None, description="Padding of this side, in place of padding.", json_schema_extra=_ACCEPTED
+    )
+    padding_left: _LengthText | None = Field(
+        None, description="Padding of this side, in place of padding.", json_schema_extra=_ACCEPTED
+    )
     scaling: Scaling = Field(
         "fit",
         description="fit: the subject lies within what margins and paddings leave. fill: it covers that, "
@@ -137,10 +163,13 @@ class Placing(RelightRequest):
         *(f"{kind}_{side}" for kind in ("margin", "padding") for side in ("top", "right", "bottom", "left")),
     )
     @classmethod
-    def _is_length(cls, value: str | None, info: ValidationInfo) -> str | None:
+    def _is_length(cls, value: str | None) -> str | None:
         """Refuse what is no length; what is kept is what was written."""
         if value is not None:
-            parse_length(value, str(info.field_name))
+            try:
+                parse_length(value)
+            except InvalidRequest:
+                raise ValueError(value) from None
         return value
 
     @field_validator("output_size")

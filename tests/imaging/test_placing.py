@@ -76,27 +76,6 @@ def test_one_pixel_is_room_enough() -> None:
     assert placed({**knobs, "vertical_alignment": "bottom"}, (1000, 800), SQUARE).target == (600, 799, 601, 800)
 
 
-@pytest.mark.parametrize(("knobs", "wanted"), [
-    ({}, (-300, -400, 1700, 1200)),  # twice as large, and the subject's left at 300: 300 - 2 * 300
-    ({"reference_box": "picture"}, (0, 0, 1000, 800)),
-    ({"output_size": "subject"}, (-300, -200, 700, 600)),
-])  # fmt: skip
-def test_the_whole_picture_lies_around_its_subject(knobs: Any, wanted: Box) -> None:
-    found = placed(knobs, (1000, 800), TALL)
-    assert found.shown((1000, 800)) == pytest.approx(wanted)
-    assert found.scale_x == pytest.approx((wanted[2] - wanted[0]) / 1000)
-    assert found.scale_y == pytest.approx((wanted[3] - wanted[1]) / 800)
-
-
-def test_a_rounded_side_has_its_own_scale() -> None:
-    # 300 x 1 in 100 x 100: 100 x 0.33, and so one pixel high, three times what it should be.
-    found = placed({"output_size": "100x100"}, (1000, 800), (200, 30, 500, 31))
-    assert (found.scale_x, found.scale_y) == pytest.approx((1 / 3, 1))
-    left, top, right, bottom = found.shown((1000, 800))
-    assert (left, right) == pytest.approx((-200 / 3, 800 / 3))
-    assert (top, bottom) == pytest.approx((49 - 30, 49 - 30 + 800))
-
-
 @pytest.mark.parametrize(("level", "seen"), [(0, False), (5, False), (6, True), (255, True)])
 def test_what_is_seen_starts_above_two_hundredths(level: int, seen: bool) -> None:
     drawn = matte(80, 100, (30, 20, 51, 61), level=level)
