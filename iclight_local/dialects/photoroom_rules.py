@@ -12,7 +12,10 @@ from iclight_local.dialects.photoroom_values import SIZES
 from iclight_local.dialects.values import present
 from iclight_local.errors import InvalidRequest
 
-_BEHIND = ("background.prompt", *(name for name in PICTURES if name.startswith("background.")))
+_BEHIND = (
+    *("background.prompt", "background.guidance.scale"),
+    *(name for name in PICTURES if name.startswith("background.")),
+)
 """What stands behind a subject that was cut out."""
 _OVERRIDABLE = "ai.auto-with-overrides"
 
