@@ -36,6 +36,17 @@ def place_of(request: EditRequest, whole: Layer) -> Place:
     return place(request, whole.size, everything if box is None else box, cropped_sides(whole.alpha))
 
 
+def check_room(request: EditRequest, picture: tuple[int, int]) -> None:
+    """Refuse margins and paddings that leave no room for any subject, before it is known.
+
+    Raises:
+        InvalidRequest: as :func:`place_of` would.
+    """
+    if request.output_size != "subject":
+        # Sides that cut a subject off have no padding: no subject has more room.
+        place(request, picture, (0, 0, *picture), Cropped(left=True, top=True, right=True, bottom=True))
+
+
 def on_canvas(layer: Layer | None, where: Place) -> Layer | None:
     """A layer of the picture's size as it lies in the result; None where nothing of it does."""
     return None if layer is None else laid(layer, where.source, where.target, where.canvas)

@@ -13,7 +13,7 @@ from PIL import Image
 
 from iclight_local import __version__
 from iclight_local.engines.base import Engine
-from iclight_local.engines.composing import as_layer, finished
+from iclight_local.engines.composing import as_layer, check_room, finished
 from iclight_local.engines.edit_ways import CutOut, Kept, Way, in_scene, layer_of, light_of
 from iclight_local.engines.finishing import SURE
 from iclight_local.errors import ICLightError, InvalidRequest
@@ -107,6 +107,7 @@ class _Edit:
             given = request.background_image
             self._background = None if given is None else decode(given, offline=offline)
             self._metadata = kept_metadata(request.subject_image, request.metadata, offline=offline)
+        check_room(request, self._picture.size)
         self.way = self._way()
 
     def outcome(self, lit: RelightResult) -> Outcome:

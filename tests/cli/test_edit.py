@@ -79,7 +79,7 @@ def test_one_picture_comes_of_an_edit_without_light(iclight: Command, folder: Pa
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (("--padding", "60%"), "padding is '60%', but must be a ratio from 0 to 0.49"),
+        (("--padding", "60%"), "padding is 60%, but must be a ratio from 0 to 0.49"),
         (("--output-size", "big"), "output_size is big, but must be original, subject, or a size like 1000x1000"),
         (("--output-size", "10x10", "--max-width", "5"), "leave one of them out"),
         (("--background-mode", "generate"), "needs a prompt that says the scene"),

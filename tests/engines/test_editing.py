@@ -63,7 +63,7 @@ def test_without_a_light_nothing_is_relit() -> None:
 
 
 @pytest.mark.parametrize(
-    "knobs", [{"light": "left warm"}, {"light_source": "top"}, {"prompt": "sunset"}, {"exposure": 0.3}]
+    "knobs", [{"light": "left 3200K"}, {"light_source": "top"}, {"prompt": "sunset"}, {"exposure": 0.3}]
 )
 def test_a_light_is_asked_for_in_the_picture_s_own_frame(knobs: dict[str, Any]) -> None:
     engine = FramedFake()
@@ -244,7 +244,7 @@ def test_edits_that_fit_together_are_lit_together() -> None:
         EditRequest(subject_image=photo(), light="left", seed=1),
         EditRequest(subject_image=photo()),
         EditRequest(subject_image=photo(), light="left", seed=2, padding="10%"),
-        EditRequest(subject_image=photo(), light="left", output_size="4x4", padding="3px"),
+        EditRequest(subject_image=photo(), light="left", output_size="subject", pad_cropped_sides=True, padding="20px"),
     ]
     outcomes = edit_together(engine, asked, progress=[None] * 4)
     assert engine.batches == [3]
@@ -254,6 +254,13 @@ def test_edits_that_fit_together_are_lit_together() -> None:
     assert edit_key(engine, asked[1]) is None
     scene = EditRequest(subject_image=photo(), background_mode="generate", prompt="beach")
     assert edit_key(engine, scene) is None
+
+
+def test_margins_that_leave_nothing_are_told_before_anything_is_lit() -> None:
+    engine = FramedFake()
+    with pytest.raises(InvalidRequest, match="must leave at least 1 for the subject"):
+        edited(engine, light="left", output_size="50x50", margin="25px")
+    assert engine.requests == []
 
 
 def test_a_subject_that_left_the_scene_is_told() -> None:
