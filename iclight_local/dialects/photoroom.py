@@ -81,6 +81,8 @@ class Photoroom:
         if values["lighting.mode"] is not None:
             # Before the pixels are decoded; a turn by EXIF leaves the larger side as large.
             _check_size(opened_picture(data, sources["subject_image"]).size, sources["subject_image"])
+        if values["shadow.mode"] is not None and not values["removeBackground"]:
+            _check_transparent(_decoded(data, sources["subject_image"]))
         knobs = edit_knobs(values)
         if values["background.prompt"] is not None:
             knobs |= scene_knobs(values, guided="light_map" in pictures)
@@ -183,6 +185,14 @@ def _check_size(size: tuple[int, int], source: str) -> None:
     if max(size) > MAX_SIDE:
         wanted = f"at most {MAX_SIDE} x {MAX_SIDE} pixels with lighting.mode"
         raise InvalidRequest(f"{source} must have {wanted}, not {size[0]} x {size[1]}")
+
+
+def _check_transparent(found: Picture) -> None:
+    if found.alpha is None or found.alpha.min() == 255:
+        raise InvalidRequest(
+            "shadow.mode can't be provided if removeBackground is false, unless the picture is transparent around "
+            "its subject"
+        )
 
 
 DIALECT = Photoroom()

@@ -81,7 +81,8 @@ def edit_knobs(values: Mapping[str, Any]) -> dict[str, Any]:
 def scene_knobs(values: Mapping[str, Any], *, guided: bool) -> dict[str, Any]:
     """The knobs of a generated background; ``guided``: whether a picture comes with it."""
     mode = values["lighting.mode"]
-    expanded = values["background.expandPrompt.mode"] or values["background.expandPrompt"]
+    part = values["background.expandPrompt.mode"]
+    expanded = values["background.expandPrompt"] if part is None else part
     prompt = values["background.prompt"].strip()
     knobs: dict[str, Any] = {
         "background_mode": "generate",

@@ -12,7 +12,10 @@ from iclight_local.dialects.photoroom_values import SIZES
 from iclight_local.dialects.values import present
 from iclight_local.errors import InvalidRequest
 
-_BEHIND = ("background.prompt", *(name for name in PICTURES if name.startswith("background.")))
+_BEHIND = (
+    *("background.prompt", "background.guidance.scale"),
+    *(name for name in PICTURES if name.startswith("background.")),
+)
 """What stands behind a subject that was cut out."""
 _OVERRIDABLE = "ai.auto-with-overrides"
 
@@ -61,7 +64,7 @@ def unheeded(call: Call) -> tuple[list[str], tuple[str, ...]]:
     refused, ignored = [], []
     for name in names:
         if name in HONOURED or name in PICTURES:
-            if name in NEEDS and not any(other in names for other in NEEDS[name]):
+            if not _acts(name, names):
                 ignored.append(name)
             continue
         known = documented(name)
@@ -71,3 +74,8 @@ def unheeded(call: Call) -> tuple[list[str], tuple[str, ...]]:
         elif value is not None and value not in known.idle:
             refused.append(name)
     return refused, tuple(ignored)
+
+
+def _acts(name: str, names: Collection[str]) -> bool:
+    """Whether a name changes anything beside the others of its call: it has what it needs, and that has it, too."""
+    return name not in NEEDS or any(other in names and _acts(other, names) for other in NEEDS[name])

@@ -30,7 +30,7 @@ def place_of(request: EditRequest, whole: Layer) -> Place:
         InvalidRequest: margins and paddings leave no room for it.
     """
     everything = 0, 0, *whole.size
-    if not request.cuts_out or whole.alpha is None:
+    if not request.cuts_out or whole.alpha is None or whole.alpha.min() == 1:
         return place(request, whole.size, everything, Cropped())
     box = subject_box(whole.alpha)
     return place(request, whole.size, everything if box is None else box, cropped_sides(whole.alpha))

@@ -1,4 +1,4 @@
-"""Photoroom's pictures: exposure and frame of the request, size, colour and density of the result."""
+"""Photoroom's pictures: exposure and frame of the request, size, colour, place and density of the result."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_the_engine_works_small_and_keeps_the_picture(mode: str) -> None:
 
 def test_a_cut_out_stands_before_nothing() -> None:
     request = requested(grey(60))
-    assert (request.background_mode, request.background_strength, request.output_format) == ("transparent", 0, None)
+    assert (request.behind, request.background_strength, request.output_format) == ("transparent", 0, None)
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_a_bright_or_dark_surrounding_is_no_wrong_exposure(around: int, subject:
     ("fields", "segmented", "exposure"),
     [
         ({"keepExistingAlphaChannel": "never"}, True, None),
-        ({}, True, None),
+        ({"keepExistingAlphaChannel": ""}, True, None),
         ({"keepExistingAlphaChannel": "auto"}, False, 0.18),
         ({"removeBackground": "false"}, False, 0.18),
     ],
@@ -83,20 +83,13 @@ def test_an_alpha_channel_counts_where_it_is_asked_for(
     image = grey(200).convert("RGBA")
     image.putalpha(0)
     image.paste((30, 30, 30, 255), (30, 20, 60, 40))
-    request = requested(image, **fields)
+    [asked] = delivered(image, **{"lighting.mode": "ai.auto", **fields}).asked
     if segmented:
-        assert isinstance(request.subject_image, Image.Image)
-        assert request.subject_image.mode == "RGB"
+        assert isinstance(asked.subject_image, Image.Image)
+        assert asked.subject_image.mode == "RGB"
     else:
-        assert request.subject_image == png(image)
-    assert request.exposure == exposure
-
-
-@pytest.mark.parametrize("size", [(3501, 10), (10, 3501)])
-def test_a_picture_of_more_than_3500_pixels_is_refused(size: tuple[int, int]) -> None:
-    sentence = rf"^imageFile must have at most 3500 x 3500 pixels with lighting.mode, not {size[0]} x {size[1]}$"
-    with pytest.raises(InvalidRequest, match=sentence):
-        requested(grey(90, size))
+        assert asked.subject_image == png(image)
+    assert asked.exposure == exposure
 
 
 def test_a_picture_turned_by_exif_is_measured_upright() -> None:
@@ -126,8 +119,9 @@ def test_no_picture_is_told_with_the_name_of_the_field() -> None:
         *[({"maxWidth": "1"}, (1, 1)), ({"maxWidth": "199.9"}, (199, 149))],
     ],
 )
-def test_a_picture_is_shrunk_and_never_enlarged(fields: dict[str, str], size: tuple[int, int]) -> None:
-    assert delivered(grey(90, (400, 300)), **fields)[0].size == size
+@pytest.mark.parametrize("light", ["ai.auto", ""])
+def test_a_picture_is_shrunk_and_never_enlarged(fields: dict[str, str], size: tuple[int, int], light: str) -> None:
+    assert delivered(grey(90, (400, 300)), **fields, **{"lighting.mode": light}).image.size == size
 
 
 @pytest.mark.parametrize(
@@ -137,9 +131,10 @@ def test_a_picture_is_shrunk_and_never_enlarged(fields: dict[str, str], size: tu
 def test_format_and_density(spoken: str, kind: str, dpi: str) -> None:
     pixels = np.random.default_rng(1).integers(0, 256, (8, 8, 3), np.uint8)
     image = Image.fromarray(pixels).resize((64, 64))
-    found, media_type = delivered(image, **{"export.format": spoken, "export.dpi": dpi})
+    edited = delivered(image, removeBackground="false", **{"export.format": spoken, "export.dpi": dpi})
+    found = edited.image
     found.load()
-    assert (found.format, media_type) == (kind, f"image/{kind.lower()}")
+    assert (found.format, edited.media_type) == (kind, f"image/{kind.lower()}")
     if kind == "PNG":
         assert np.array_equal(np.asarray(found), np.asarray(image))
     if kind == "WEBP":
@@ -151,18 +146,22 @@ def test_format_and_density(spoken: str, kind: str, dpi: str) -> None:
     assert read_dpi in (None, 72) if not dpi else abs(float(read_dpi) - float(dpi)) <= 0.51
 
 
+@pytest.mark.parametrize("fields", [{}, {"removeBackground": "false"}, {"lighting.mode": "ai.auto"}])
+def test_nothing_of_the_run_is_told_in_the_file(fields: dict[str, str]) -> None:
+    for kind in ("png", "jpg", "webp"):
+        data = delivered(grey(90), **fields, **{"export.format": kind}).data
+        assert not [word for word in (b"fake", b"request", b"natural lighting") if word in data]
+
+
 def test_a_cut_out_in_every_format() -> None:
     image = Image.new("RGBA", (40, 40), (200, 20, 20, 0))
     image.paste((200, 20, 20, 255), (8, 8, 32, 32))
-    assert delivered(image, referenceBox="originalImage")[0].getpixel((0, 0))[3] == 0
-    assert (
-        delivered(image, **{"export.format": "webp", "referenceBox": "originalImage"})[0]
-        .convert("RGBA")
-        .getpixel((0, 0))[3]
-        == 0
-    )
-    flat = delivered(image, **{"export.format": "jpg", "referenceBox": "originalImage"})[0]
-    assert min(flat.getpixel((0, 0))) > 250
+    assert delivered(image, referenceBox="originalImage").at(0, 0)[3] == 0
+    webp = delivered(image, **{"export.format": "webp", "referenceBox": "originalImage"})
+    assert (webp.image.mode, webp.at(0, 0)[3]) == ("RGBA", 0)
+    flat = delivered(image, **{"export.format": "jpg", "referenceBox": "originalImage"})
+    assert flat.image.mode == "RGB"
+    assert min(flat.at(0, 0)) > 250
 
 
 @pytest.mark.parametrize(
@@ -174,24 +173,18 @@ def test_a_colour_lies_where_the_picture_is_transparent(colour: str, mode: str, 
     image = Image.new("RGBA", (40, 40), (200, 20, 20, 0))
     image.paste((200, 20, 20, 255), (8, 8, 32, 32))
     fields = {"background.color": colour, "removeBackground": cut_out, "referenceBox": "originalImage"}
-    found, _ = delivered(image, **fields)
-    assert found.mode == mode
-    assert found.getpixel((0, 0)) == corner
-    assert found.convert("RGB").getpixel((20, 20)) == (200, 20, 20)
-    assert delivered(grey(7), **{"background.color": colour})[0].mode == "RGB"
+    found = delivered(image, **fields)
+    assert found.image.mode == mode
+    assert found.at(0, 0) == corner
+    assert found.image.convert("RGB").getpixel((20, 20)) == (200, 20, 20)
+    assert delivered(grey(7), removeBackground="false", **{"background.color": colour}).image.mode == "RGB"
 
 
-def cut_out(box: tuple[int, int, int, int], size: tuple[int, int] = (400, 200)) -> Image.Image:
+def veiled(box: tuple[int, int, int, int], size: tuple[int, int] = (400, 200)) -> Image.Image:
     """A red subject in a box, and a blue veil around it that is too thin to be seen."""
     image = Image.new("RGBA", size, (0, 0, 255, 5))
     image.paste((255, 0, 0, 255), box)
     return image
-
-
-def box_of(image: Image.Image) -> tuple[int, int, int, int]:
-    found = image.getchannel("A").point(lambda value: 255 * (value > 128)).getbbox()
-    assert found is not None
-    return found
 
 
 @pytest.mark.parametrize(
@@ -217,25 +210,36 @@ def box_of(image: Image.Image) -> tuple[int, int, int, int]:
 def test_a_cut_out_fits_its_frame(
     box: tuple[int, int, int, int], fields: dict[str, str], expected: tuple[int, int, int, int]
 ) -> None:
-    found, _ = delivered(cut_out(box), **fields)
-    assert found.size == (400, 200)
-    assert all(abs(side - wanted) <= 1 for side, wanted in zip(box_of(found), expected, strict=True))
+    found = delivered(veiled(box), **fields)
+    assert found.image.size == (400, 200)
+    assert found.box is not None
+    assert all(abs(side - wanted) <= 1 for side, wanted in zip(found.box, expected, strict=True))
 
 
 def test_a_placed_cut_out_has_no_fringe() -> None:
-    image = cut_out((40, 20, 140, 120))
+    image = veiled((40, 20, 140, 120))
     image.putalpha(image.getchannel("A").point(lambda value: 255 * (value > 128)))
-    found = np.asarray(delivered(image)[0])
-    assert (found[found[..., 3] > 20][:, 0] > 250).all()
+    found = delivered(image).pixels
+    seen = found[found[..., 3] > 0]
+    assert (seen[:, 0] > 250).all()
+    assert (seen[:, 1:3] < 5).all()
+    # Before white and black, soft edges are as light and as dark as what is behind them, and never blue.
+    for background in ("white", "black"):
+        found = delivered(image, **{"background.color": background}).pixels
+        assert (found[..., 2] <= found[..., 0]).all()
 
 
 def test_a_speck_at_a_side_cuts_nothing_off() -> None:
-    image = cut_out((40, 20, 140, 120))
+    image = veiled((40, 20, 140, 120))
     image.putpixel((0, 70), (255, 0, 0, 255))
-    assert box_of(delivered(image)[0])[0] > 50
+    box = delivered(image).box
+    assert box is not None
+    assert box[0] > 50
 
 
-def test_nothing_to_place_stays() -> None:
+def test_nothing_to_place_is_nothing() -> None:
     empty = Image.new("RGBA", (40, 30), (9, 9, 9, 0))
-    assert np.array_equal(np.asarray(delivered(empty)[0]), np.asarray(empty))
-    assert delivered(grey(9))[0].mode == "RGB"
+    found = delivered(empty)
+    assert (found.image.size, found.image.mode, found.pixels.any()) == ((40, 30), "RGBA", False)
+    white = delivered(empty, **{"background.color": "white", "shadow.mode": "ai.soft", "outline.color": "red"})
+    assert (white.pixels == 255).all()
