@@ -1,4 +1,4 @@
-"""Photoroom's image editing, as far as it relights, and its account calls."""
+"""Photoroom's image editing, its cut-out and its account calls."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class PhotoroomRoutes:
         ]
 
     async def edit(self, request: Request) -> Response:
-        """The relit picture."""
+        """The edited picture."""
         service, owner = self._service, self._owner(request)
         if request.method == "POST" and request.query_params:
             raise InvalidRequest("Parameters must be passed in the multipart body")
@@ -50,7 +50,8 @@ class PhotoroomRoutes:
         if refused is not None:
             return respond(refused)
         picture = service.pictures(job)[0]
-        return Response(picture.data, 200, photoroom.headers(job.asked), media_type=picture.media_type)
+        headers = {**photoroom.headers(job.asked), **picture.headers}
+        return Response(picture.data, 200, headers, media_type=picture.media_type)
 
     async def segment(self, request: Request) -> Response:
         """The cut-out; as base64 where a call takes nothing but JSON, under both names that clients read."""
