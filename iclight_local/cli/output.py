@@ -156,10 +156,10 @@ def show_result(paths: list[Path], result: RelightResult, *, as_json: bool) -> N
 
 def _made(result: RelightResult) -> str:
     """Who made a result, where that was not this machine, and from which seed."""
-    seed = "no seed is known" if result.seed is None else f"seed {result.seed}"
     provider = result.record.get("engine", {}).get("provider")
     if provider is None:
-        return seed
+        return "" if result.seed is None else f"seed {result.seed}"
+    seed = "no seed is known" if result.seed is None else f"seed {result.seed}"
     bill = result.record.get("bill", {})
     cost = f" for {bill['cost']:g} credits" if "cost" in bill else ""
     left = f", {bill['remaining']:g} left" if "remaining" in bill else ""

@@ -38,7 +38,7 @@ class Way(Protocol):
         """What the engine has to relight; None: nothing."""
         ...
 
-    def placed(self, made: Image.Image | None) -> Placed:
+    def placed(self, made: Layer | None) -> Placed:
         """What lies on the canvas, given what the engine made."""
         ...
 
@@ -59,9 +59,9 @@ class CutOut:
     front: Layer | None
     background: Picture | None
 
-    def placed(self, made: Image.Image | None) -> Placed:
+    def placed(self, made: Layer | None) -> Placed:
         """As in :class:`Way`."""
-        front = self.front if made is None else layer_of(made)
+        front = self.front if made is None else made
         if front is None:
             raise NoSubject("The picture has no subject.")
         where = place_of(self.request, front)
@@ -84,9 +84,9 @@ class Kept:
     whole: Layer
     front: Layer | None
 
-    def placed(self, made: Image.Image | None) -> Placed:
+    def placed(self, made: Layer | None) -> Placed:
         """As in :class:`Way`."""
-        whole = self.whole if made is None else layer_of(made)
+        whole = self.whole if made is None else made
         where = place_of(self.request, whole)
         if whole.alpha is not None:
             # What is transparent around the subject is all the background that there is.
@@ -116,9 +116,9 @@ class InScene:
     front: Layer
     back: Layer | None
 
-    def placed(self, made: Image.Image | None) -> Placed:
+    def placed(self, made: Layer | None) -> Placed:
         """As in :class:`Way`."""
-        lit = self.front if made is None else layer_of(made)
+        lit = self.front if made is None else made
         if self.request.behind != "generate":
             return Placed(self.where, lit, self.back)
         request, matte = self.request, self.front.alpha

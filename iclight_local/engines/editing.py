@@ -21,6 +21,7 @@ from iclight_local.imaging.composition import Layer
 from iclight_local.imaging.files import decode
 from iclight_local.imaging.kept import kept_metadata
 from iclight_local.imaging.matte import uncertainty
+from iclight_local.imaging.specks import without_specks
 from iclight_local.request import EditRequest, RelightRequest
 from iclight_local.result import ProgressCallback, RelightResult
 
@@ -119,13 +120,10 @@ class _Edit:
 
     def result(self, lit: RelightResult | None) -> RelightResult:
         """Compose what was made of it."""
-        made: list[Image.Image | None] = [None] if lit is None else [*lit.images]
         with self._stage("compose"):
-            images = [self._composed(image) for image in made]
+            images = [self._composed(made) for made in ([None] if lit is None else self._made(lit))]
         runs = [run for run in (self._cut, lit) if run is not None]
         base = runs[-1] if runs else self._untouched()
-        if lit is not None and self._cut is None and self._request.cuts_out:
-            self._note_uncertainty(lit, layer_of(lit.images[0]))
         timings: dict[str, float] = {}
         for each in (*(run.timings for run in runs), self._timings):
             for stage, seconds in each.items():
@@ -134,6 +132,8 @@ class _Edit:
         return replace(
             base,
             images=images,
+            # No seed made what was only cut out.
+            seed=None if lit is None else lit.seed,
             record=self._record(base),
             # What the engine saw may have been a drawn canvas: what is kept is that of the picture that was given.
             exif=self._metadata.exif,
@@ -188,7 +188,7 @@ class _Edit:
         if layer.alpha is not None and _source(self._cut) not in OWN:
             low, high = SURE
             alpha = np.clip((layer.alpha - np.float32(low)) / np.float32(high - low), 0, 1)
-            layer = Layer(layer.rgb, alpha)
+            layer = Layer(layer.rgb, without_specks(alpha))
         self._note_uncertainty(self._cut, layer)
         return layer
 
@@ -196,8 +196,18 @@ class _Edit:
         if cut.alpha is not None and _source(run) not in OWN:
             self._uncertainty = uncertainty(cut.alpha)
 
-    def _composed(self, image: Image.Image | None) -> Image.Image:
-        placed = self.way.placed(image)
+    def _made(self, lit: RelightResult) -> list[Layer]:
+        """What the engine made; a matte of its own making without its specks."""
+        layers = [layer_of(image) for image in lit.images]
+        if not self._request.cuts_out or self._cut is not None:
+            return layers
+        self._note_uncertainty(lit, layers[0])
+        if _source(lit) in OWN:
+            return layers
+        return [Layer(each.rgb, None if each.alpha is None else without_specks(each.alpha)) for each in layers]
+
+    def _composed(self, made: Layer | None) -> Image.Image:
+        placed = self.way.placed(made)
         return finished(self._request, placed.where, placed.front, placed.back)
 
     def _untouched(self) -> RelightResult:
