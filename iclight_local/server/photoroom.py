@@ -50,7 +50,8 @@ class PhotoroomRoutes:
         if refused is not None:
             return respond(refused)
         picture = service.pictures(job)[0]
-        return Response(picture.data, 200, photoroom.headers(job.asked), media_type=picture.media_type)
+        headers = {**photoroom.headers(job.asked), **picture.headers}
+        return Response(picture.data, 200, headers, media_type=picture.media_type)
 
     async def segment(self, request: Request) -> Response:
         """The cut-out; as base64 where a call takes nothing but JSON, under both names that clients read."""
