@@ -118,7 +118,7 @@ def run_once(name: str, editing: Editing) -> dict[str, Any]:
     fields = {**CALLS[name], "outputSize": f"{editing.side}x{editing.side}"}
     engine = open_engine(weights=editing.weights, segmenter="mini", device="cpu")
     # Imports and weights are not the edit's: a server has them loaded.
-    _answer(DIALECT, engine, edit, Call({**fields, "outputSize": "128x128"}, files | {"imageFile": photograph(128)}))
+    _answer(DIALECT, engine, edit, Call({**fields, "outputSize": "512x512"}, files | {"imageFile": photograph(512)}))
     before, began = resident_mib()[0], time.perf_counter()
     result, size = _answer(DIALECT, engine, edit, Call(fields, files))
     total = time.perf_counter() - began

@@ -182,7 +182,7 @@ def test_the_model_that_runs(asked: Any, has_background: bool, model: str) -> No
         ({"background_image": "b.png", "light_source": "left"},
          "A background and light_source left were both given, and with model fbc each one is the background: "),
         ({"model": "fbc"}, "Model fbc needs a background and none was given: add --background-image FILE, or "),
-        ({"background_flip": True}, "background_flip mirrors the background picture that lights the subject, and there "),
+        ({"background_flip": True}, "background_flip mirrors the background picture that lights the subject, and "),
         ({"model": "fbc", "light_source": "left", "background_flip": True}, "background_flip mirrors the background"),
     ],
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Photoroom's image editing, as far as it relights, and its account calls."""
+"""Photoroom's image editing, its cut-out and its account calls."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class PhotoroomRoutes:
         ]
 
     async def edit(self, request: Request) -> Response:
-        """The relit picture."""
+        """The edited picture."""
         service, owner = self._service, self._owner(request)
         if request.method == "POST" and request.query_params:
             raise InvalidRequest("Parameters must be passed in the multipart body")

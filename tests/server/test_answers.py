@@ -47,9 +47,9 @@ class TestWhatIsNotHere:
         assert (reply.status, reply.json) == (404, body)
 
     def test_removing_backgrounds_has_a_body_of_its_own(self, live: Live) -> None:
-        reply = live.form("/v1/segment", {"image_file": PICTURE, "despill": "true"})
+        reply = live.form("/v1/segment", {"image_file": PICTURE, "format": "gif"})
         assert reply.status == reply.json["status_code"] == 400
-        assert reply.json["type"] == "unsupported_locally" and "despill true is not supported" in reply.json["detail"]
+        assert reply.json["type"] == "invalid" and "format must be one of" in reply.json["detail"]
         assert live.get("/v1/segment").json["status_code"] == 405
 
     @pytest.mark.parametrize(
