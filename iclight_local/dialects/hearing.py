@@ -18,7 +18,7 @@ from iclight_local.dialects.values import shown
 from iclight_local.errors import InvalidRequest, Unsupported
 from iclight_local.fields import knob_fields
 from iclight_local.light import parse_lights, plain_word
-from iclight_local.request import RelightRequest, resolve_model
+from iclight_local.request import EditRequest, RelightRequest, resolve_model
 
 KNOBS = tuple(each.name for each in knob_fields(RelightRequest) if each.type is not object)
 """All knobs but the pictures."""
@@ -60,7 +60,7 @@ def refuse_pictures(request: RelightRequest, provider: str) -> None:
 
 
 def hear(dialect: Dialect, call: Call, subject: Subject, provider: str) -> tuple[Asked, RelightRequest]:
-    """The request that a call, its picture apart, stands for.
+    """The relight that a call, its picture apart, stands for.
 
     Args:
         dialect: that reads it.
@@ -77,7 +77,10 @@ def hear(dialect: Dialect, call: Call, subject: Subject, provider: str) -> tuple
         found = dialect.read(Call(call.fields, dict.fromkeys(call.files, data)))
     except (InvalidRequest, Unsupported) as error:
         raise Unsupported(f"{provider} cannot do this: {error}") from None
-    return found, dialect.request(found, {"subject_image": data})
+    request = dialect.request(found, {"subject_image": data})
+    if isinstance(request, EditRequest):
+        request = request.light_of(subject_image=data, background_mode=request.behind)
+    return found, request
 
 
 def refuse_unheard(request: RelightRequest, heard: Mapping[str, Any], provider: str) -> None:

@@ -6,7 +6,7 @@ Each says what the engine is to relight, if anything, and takes apart what came 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from PIL import Image
 
@@ -19,10 +19,6 @@ from iclight_local.imaging.foreground import decontaminated
 from iclight_local.imaging.matte import split_alpha
 from iclight_local.imaging.placing import Place
 from iclight_local.request import EditRequest, RelightRequest
-
-_NOT_OF_THE_LIGHT = frozenset(
-    ("background_image", "background_mode", "background_colour", "output_format", "matte", "subject_image")
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,18 +146,11 @@ def in_scene(request: EditRequest, cut: Layer, background: Picture | None) -> In
     subject = Image.fromarray(with_alpha(front.rgb, front.alpha))
     back = _behind(request, background, where)
     if request.behind == "generate":
-        light = light_of(request, subject_image=subject, background_mode="generate")
+        light = request.light_of(subject_image=subject, background_mode="generate")
     else:
         shown = None if back is None else Image.fromarray(back.rgb)
-        light = light_of(request, subject_image=subject, background_image=shown, background_mode="transparent")
+        light = request.light_of(subject_image=subject, background_image=shown, background_mode="transparent")
     return InScene(request, light, where, front, back)
-
-
-def light_of(request: EditRequest, **changed: Any) -> RelightRequest:
-    """The relight within an edit: what was asked of the light and the sampling, with pictures of its own."""
-    asked = (request.model_fields_set & RelightRequest.model_fields.keys()) - _NOT_OF_THE_LIGHT
-    given = {name: value for name, value in changed.items() if value is not None}
-    return RelightRequest(**{**{name: getattr(request, name) for name in asked}, "fit": request.fit, **given})
 
 
 def layer_of(image: Image.Image) -> Layer:

@@ -14,7 +14,7 @@ from PIL import Image
 from iclight_local import __version__
 from iclight_local.engines.base import Engine
 from iclight_local.engines.composing import as_layer, check_room, finished
-from iclight_local.engines.edit_ways import CutOut, Kept, Way, in_scene, layer_of, light_of
+from iclight_local.engines.edit_ways import CutOut, Kept, Way, in_scene, layer_of
 from iclight_local.engines.finishing import SURE
 from iclight_local.errors import ICLightError, InvalidRequest
 from iclight_local.imaging.composition import Layer
@@ -86,7 +86,7 @@ def edit_key(engine: Engine, request: EditRequest) -> Hashable | None:
     """What edits must agree in to be lit in one batch; None: it is done alone."""
     if not request.relit or request.on_canvas:
         return None
-    return "edit", engine.batch_key(light_of(request, subject_image=request.subject_image))
+    return "edit", engine.batch_key(request.light_of(subject_image=request.subject_image))
 
 
 class _Edit:
@@ -153,7 +153,7 @@ class _Edit:
             subject = Image.fromarray(picture.rgb)
         asked = {"subject_image": subject, "matte": request.matte}
         if request.relit and not request.on_canvas:
-            light = light_of(request, **asked, background_mode="transparent")
+            light = request.light_of(**asked, background_mode="transparent")
             return CutOut(request, light, None, self._background)
         cut = self._cut_out(asked)
         return (
@@ -177,7 +177,7 @@ class _Edit:
         front = self._cut_out(asked) if opaque and between else None
         if front is not None and front.alpha is not None:
             asked["matte"] = Image.fromarray(np.rint(front.alpha * 255).astype(np.uint8))
-        light = light_of(request, **asked, background_mode="keep") if request.relit else None
+        light = request.light_of(**asked, background_mode="keep") if request.relit else None
         return Kept(request, light, whole, front)
 
     def _cut_out(self, asked: dict[str, Any]) -> Layer:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
 from iclight_local.errors import InvalidRequest
 from iclight_local.request.finish import BackgroundMode
 from iclight_local.request.placing import Placing, Scaling
+from iclight_local.request.relight import RelightRequest
 
 OwnAlpha = Literal["auto", "never"]
 Blur = Literal["none", "gaussian", "bokeh"]
@@ -132,7 +133,21 @@ class EditRequest(Placing):
         exposed = self.exposure is not None or self.exposure_compensation is not None
         return self.on_canvas or lights or exposed or bool(self.prompt.strip())
 
+    def light_of(self, **pictures: Any) -> RelightRequest:
+        """The relight within the edit: what was asked of the light and the sampling.
 
+        Args:
+            pictures: the relight's own pictures and its ``background_mode``; None leaves one out.
+        """
+        asked = (self.model_fields_set & RelightRequest.model_fields.keys()) - _NOT_OF_THE_LIGHT
+        given = {name: value for name, value in pictures.items() if value is not None}
+        return RelightRequest(**{**{name: getattr(self, name) for name in asked}, "fit": self.fit, **given})
+
+
+_NOT_OF_THE_LIGHT = frozenset(
+    ("background_image", "background_mode", "background_colour", "output_format", "matte", "subject_image")
+)
+"""What an edit says by the names of a relight, and does itself."""
 _NEED = {
     "outline_colour": ("outline_width", "outline_blur"),
     "shadow": ("shadow_direction", "shadow_spread", "shadow_softness", "shadow_intensity", "shadow_pose"),

@@ -12,7 +12,7 @@ from PIL import Image
 from iclight_local.dialects import find_dialect, find_senders
 from iclight_local.dialects.base import Answer, Call
 from iclight_local.dialects.sending import Received, Sender, Sent, Subject
-from iclight_local.request import RelightRequest
+from iclight_local.request import EditRequest, RelightRequest
 
 URL = "https://pictures.example/cat.png"
 
@@ -63,7 +63,10 @@ def call_of(sent: Sent) -> Call:
 def read_back(each: Sender, sent: Sent, data: bytes = PNG) -> RelightRequest:
     """The request that a call stands for, by the dialect's own reading."""
     dialect = find_dialect(each.dialect)
-    return dialect.request(dialect.read(call_of(sent)), {"subject_image": data})
+    request = dialect.request(dialect.read(call_of(sent)), {"subject_image": data})
+    if isinstance(request, EditRequest):
+        return request.light_of(subject_image=request.subject_image, background_mode=request.behind)
+    return request
 
 
 def received(status: int, body: object, headers: Mapping[str, str] = {}) -> Received:

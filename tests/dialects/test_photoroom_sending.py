@@ -79,7 +79,9 @@ def test_what_is_honoured(knobs: dict[str, Any], fields: dict[str, str]) -> None
 )
 def test_a_call_is_said_again_by_its_request(mode: str, cut_out: str, data: bytes) -> None:
     fields = {**SAMPLE, "lighting.mode": mode, "removeBackground": cut_out, "keepExistingAlphaChannel": "auto"}
-    asked_for = DIALECT.request(DIALECT.read(Call(fields, {"imageFile": data})), {"subject_image": data})
+    edit = DIALECT.request(DIALECT.read(Call(fields, {"imageFile": data})), {"subject_image": data})
+    # What the engine gets of an edit.
+    asked_for = edit.light_of(subject_image=data, background_mode=edit.behind)
     assert asked(asked_for, "prompt") and asked(asked_for, "seed")
     sent = PHOTOROOM.encode(asked_for, Subject(data))
     if cut_out == "false":
