@@ -121,7 +121,7 @@ def expansion(call: Call, name: str) -> bool | None:
         value = value.get("mode") if value.keys() == {"mode"} else ""
     if value is None:
         return None
-    if value not in EXPANSIONS:
+    if not isinstance(value, str) or value not in EXPANSIONS:
         raise InvalidRequest(f"{name} must be one of {', '.join(EXPANSIONS)}, not {shown(present(call, name))}")
     return EXPANSIONS[value]
 

@@ -16,6 +16,9 @@ from iclight_local.imaging.outline import outline
 from iclight_local.imaging.placing import Cropped, Place, cropped_sides, place, subject_box
 from iclight_local.request import EditRequest
 
+_UNSEEN = 0.05
+"""Pixels; a blur of less leaves every byte as it was, and the least of numbers cannot be divided by."""
+
 
 def as_layer(picture: Picture) -> Layer:
     """A decoded picture as a layer."""
@@ -89,7 +92,7 @@ def finished(request: EditRequest, where: Place, front: Layer | None, back: Laye
 def _soft(request: EditRequest, back: Layer, matte: FloatArray | None) -> Layer:
     """What stands behind the subject, blurred where that was asked for, without the subject's own light."""
     radius = request.background_blur_radius * max(back.size)
-    if request.background_blur == "none" or radius == 0:
+    if request.background_blur == "none" or radius < _UNSEEN:
         return back
     weight = np.ones(back.rgb.shape[:2], np.float32) if back.alpha is None else back.alpha
     # Other backgrounds go on behind the subject.

@@ -19,7 +19,9 @@ OWN = "ai.auto-with-overrides"
 def shadow(**fields: str) -> npt.NDArray[np.float64]:
     """Opacity of what lies around a subject of 100 x 150 at (150, 50)."""
     front = cut_out((150, 50, 250, 200), (400, 300))
-    found = delivered(front, referenceBox="originalImage", **fields).pixels
+    made = delivered(front, referenceBox="originalImage", **fields)
+    assert made.headers == {}
+    found = made.pixels
     assert (found[52:198, 152:248] == (*RED, 255)).all()
     alpha = found[..., 3] / 255
     alpha[50:200, 150:250] = 0
@@ -66,7 +68,7 @@ def test_a_shadow_falls_where_it_is_told_to() -> None:
 
 @of("shadow.intensityOverride")
 def test_a_shadow_is_as_dark_as_it_is_told() -> None:
-    flat = {"pose": "flatlay", "direction": "right", "softness": "0", "spread": "long"}
+    flat = {"subjectPose": "flatlay", "direction": "right", "softness": "0", "spread": "long"}
     assert not own(intensity="0", **flat).any()
     half, full = own(intensity="0.5", **flat), own(intensity="1", **flat)
     assert full.max() > 0.9
@@ -76,7 +78,7 @@ def test_a_shadow_is_as_dark_as_it_is_told() -> None:
 
 @of("shadow.softnessOverride")
 def test_a_shadow_is_as_soft_as_it_is_told() -> None:
-    flat = {"pose": "flatlay", "direction": "right", "spread": "long"}
+    flat = {"subjectPose": "flatlay", "direction": "right", "spread": "long"}
     # The steepest step from one pixel to the next, beyond the subject.
     steps = [np.abs(np.diff(own(softness=value, **flat)[:, 255:])).max() for value in ("0", "0.3", "1")]
     assert steps[0] > 2 * steps[1] > 2 * steps[2]
@@ -92,13 +94,13 @@ def test_a_shadow_is_as_long_as_it_is_told() -> None:
 @of("shadow.subjectPoseOverride")
 def test_what_lies_flat_casts_its_own_outline() -> None:
     told = {"direction": "right", "softness": "0", "spread": "long"}
-    flat, upright = (own(pose=value, **told) for value in ("flatlay", "upright"))
+    flat, upright = (own(subjectPose=value, **told) for value in ("flatlay", "upright"))
     rows = np.flatnonzero((flat > 0.1).any(1))
     # A copy beside the subject is as high as it is; on the ground a shadow to the side is low.
     assert abs(rows[0] - 50) <= 3 and abs(rows[-1] - 199) <= 3
     assert np.flatnonzero((upright > 0.1).any(1))[0] > rows[0] + 20
-    assert np.array_equal(own(pose="45"), own(pose="45.0"))
-    assert not np.array_equal(own(pose="45", **told), flat)
+    assert np.array_equal(own(subjectPose="45"), own(subjectPose="45.0"))
+    assert not np.array_equal(own(subjectPose="45", **told), flat)
 
 
 def test_a_shadow_falls_on_what_is_behind_and_not_on_its_subject() -> None:

@@ -57,10 +57,24 @@ def bombs() -> list[Hostile]:
         found.append(
             Hostile(f"pixeldojo picture: {what}", "POST", PIXELDOJO, 202, kind, made=_as_pixeldojo(make), fails=True)
         )
+        for field, extra in _BESIDE.items():
+            name = f"photoroom {field} file: {what}"
+            found.append(Hostile(name, "POST", PHOTOROOM, headers=_FORM, made=_beside(field, extra, make)))
     for what, make in HARMLESS.items():
         for path in _AT_ONCE:
             found.append(Hostile(f"{API[path]} picture: {what}", "POST", path, 200, _FORM, made=_upload(path, make)))
     return found
+
+
+_BESIDE = {"background.imageFile": {}, "background.guidance.imageFile": {"background.prompt": "a beach"}}
+"""Where Photoroom takes pictures beside the first, and what they need there."""
+
+
+def _beside(field: str, extra: dict[str, str], make: Callable[[], bytes]) -> Callable[[], bytes]:
+    words = [part(name, value) for name, value in extra.items()]
+    return functools.cache(
+        lambda: form_body([*words, part("imageFile", PICTURE, "a.png"), part(field, make(), "b.png")])
+    )
 
 
 def _nested(depth: int, value: str = "1") -> bytes:

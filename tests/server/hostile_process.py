@@ -64,7 +64,7 @@ def main() -> None:
     from iclight_local.server import serving
     from iclight_local.server.watching import JsonLines
     from iclight_local.settings import ServeSettings, Settings
-    from tests.fake_engine import FakeEngine
+    from tests.fake_engine import FakeEngine, FramedFake
     from tests.imaging.hostile_server import PUBLIC
 
     def connect(address: str, port: int, seconds: float) -> socket.socket:
@@ -77,7 +77,7 @@ def main() -> None:
             raise OSError(address)
         return open_socket(address, port, seconds)
 
-    class Decoding(FakeEngine):
+    class Decoding(FramedFake):
         """Reads its pictures as an engine does, and keeps none of them."""
 
         def relight(self, request: Any, **how: Any) -> Any:
@@ -87,7 +87,14 @@ def main() -> None:
             if request.light_reference is not None:
                 decode(request.light_reference, offline=True)
             self.requests.clear()
-            return super().relight(request, **how)
+            # An edit is composed around a picture of the subject's own size; the others are small for all the same.
+            return (
+                super().relight(request, **how) if request.fit == "input" else FakeEngine.relight(self, request, **how)
+            )
+
+        def cut_out(self, request: Any, **how: Any) -> Any:
+            self.requests.clear()
+            return super().cut_out(request, **how)
 
     def opened() -> Engine:
         return Decoding()

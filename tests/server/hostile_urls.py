@@ -15,6 +15,7 @@ from tests.server.hostile import (
     IC_LIGHT,
     IC_LIGHT_JOBS,
     PHOTOROOM,
+    PICTURE,
     PICTURE_FIELD,
     PIXELDOJO,
     PROPER,
@@ -161,10 +162,10 @@ def each_field() -> list[Hostile]:
         # The ports are put in later, and need no quoting.
         path = f"{PHOTOROOM}?lighting.mode=ai.auto&imageUrl={quote(url, safe='')}"
         found.append(Hostile(f"photoroom imageUrl of a GET: {what}", "GET", path))
-    for field in ("background.imageUrl", "background.guidance.imageUrl"):
-        parts = [part("imageFile", "x", "a.png"), part("lighting.mode", "ai.auto")]
-        parts.append(part(field, _SOME["loopback"]))
-        found.append(sent_form(f"photoroom {field}: loopback", PHOTOROOM, parts, says=field))
+    for field, extra in (("background.imageUrl", {}), ("background.guidance.imageUrl", {"background.prompt": "x"})):
+        for what, url in {**_SOME, "rebinding": _rebinding(f"photoroom-{field}")}.items():
+            parts = [part("imageFile", PICTURE, "a.png"), *(part(name, value) for name, value in extra.items())]
+            found.append(sent_form(f"photoroom {field}: {what}", PHOTOROOM, [*parts, part(field, url)]))
     return found
 
 

@@ -5,13 +5,18 @@ from __future__ import annotations
 import base64
 import io
 import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
 from schemathesis import checks, openapi
 
-from tests.server.live import PICTURE, Live, Reply
+from iclight_local.errors import EngineError
+from tests.fake_engine import FramedFake
+from tests.server.live import PICTURE, Live, Reply, serving
 
 TEXT = base64.b64encode(PICTURE).decode()
 HELD = [checks.status_code_conformance, checks.content_type_conformance, checks.response_schema_conformance]
@@ -124,6 +129,73 @@ def test_segmind_reads_no_more_than_its_pixels(live: Live) -> None:
         400,
         "subject_image has 10001 x 5000 pixels: at most 50 million are taken; scale it down first.",
     )
+
+
+class TestPhotoroom:
+    @pytest.fixture
+    def edits(self, tmp_path: Path) -> Iterator[Live]:
+        with serving(tmp_path / "jobs", engine=FramedFake()) as found:
+            yield found
+
+    def test_headers_tell_what_became_of_a_call(self, edits: Live) -> None:
+        fields = {"imageFile": PICTURE, "background.prompt": "a beach", "beautify.seed": "7", "outline.width": "0.1"}
+        reply = edits.form("/v2/edit", {**fields, "background.seed": "42"})
+        assert (reply.status, reply.headers["content-type"], reply.image.size) == (200, "image/png", (64, 64))
+        assert reply.headers["pr-ai-background-seed"] == "42"
+        assert 0 <= float(reply.headers["x-uncertainty-score"]) <= 1
+        assert reply.headers["pr-unsupported-attributes"] == "Unsupported attributes: beautify.seed, outline.width"
+        bare = edits.form("/v2/edit", {"imageFile": PICTURE, "removeBackground": "false"})
+        assert not [name for name in bare.headers if name.startswith(("pr-", "x-uncertainty"))]
+        drawn = edits.form("/v2/edit", fields).headers["pr-ai-background-seed"]
+        assert edits.form("/v2/edit", {**fields, "background.seed": drawn}).headers["pr-ai-background-seed"] == drawn
+
+    @pytest.mark.parametrize(
+        ("fields", "sentence", "code"),
+        [
+            (
+                {"virtualModel.mode": "ai.auto"},
+                "virtualModel.mode is not supported by this server",
+                "unsupported_locally",
+            ),
+            ({"removeBackground": "maybe"}, "removeBackground must be boolean", None),
+            ({"imageFile": ""}, "imageFile: must be provided", None),
+            ({"maxWidth": "9", "outputSize": "9x9"}, "maxWidth can only be provided if outputSize is ", None),
+            ({"imageFile": b"GIF89a"}, "imageFile ", None),
+            # This is known only when the picture is.
+            ({"padding": "32px"}, "Margins and paddings at the left and right take 64 pixels ", None),
+        ],
+    )
+    def test_a_refusal_is_a_400_with_a_sentence(
+        self, fields: dict[str, str | bytes], sentence: str, code: str | None, edits: Live
+    ) -> None:
+        given = {"imageFile": PICTURE, "ignorePaddingAndSnapOnCroppedSides": "false", **fields}
+        reply = edits.form("/v2/edit", given)
+        assert reply.status == 400
+        assert reply.json["error"]["message"].startswith(sentence)
+        assert reply.json["error"].get("code") == code
+
+    def test_the_parameters_of_a_post_are_in_its_body(self, edits: Live) -> None:
+        reply = edits.form("/v2/edit?padding=0.1", {"imageFile": PICTURE})
+        told = {"error": {"message": "Parameters must be passed in the multipart body"}}
+        assert (reply.status, reply.json) == (400, told)
+
+    def test_a_light_that_fails_says_so(self, tmp_path: Path) -> None:
+        engine = FramedFake(error=EngineError("The device failed."))
+        with serving(tmp_path / "failing", engine=engine) as live:
+            reply = live.form("/v2/edit", {"imageFile": PICTURE, "lighting.mode": "ai.auto"})
+        assert (reply.status, reply.json) == (500, {"error": {"message": "The device failed."}})
+
+    def test_calls_that_are_lit_together_keep_their_own_looks(self, edits: Live) -> None:
+        looks = [{"padding": "10%"}, {"background.color": "red"}, {"export.format": "jpg"}, {"outputSize": "90x40"}]
+        calls: list[dict[str, str | bytes]] = [
+            {"imageFile": PICTURE, "lighting.mode": "ai.auto", **look} for look in looks
+        ]
+        with ThreadPoolExecutor(4) as callers:
+            replies = list(callers.map(lambda call: edits.form("/v2/edit", call), calls))
+        assert [reply.image.size for reply in replies] == [(64, 64)] * 3 + [(90, 40)]
+        assert [reply.image.format for reply in replies] == ["PNG", "PNG", "JPEG", "PNG"]
+        assert [reply.image.mode for reply in replies] == ["RGBA", "RGB", "RGB", "RGBA"]
+        assert sum(edits.engine.batches) == 4
 
 
 def test_pixeldojo_s_document_tells_what_its_calls_answer(live: Live) -> None:

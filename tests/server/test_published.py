@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
@@ -15,9 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from iclight_local.imaging.guarded import Guard, fetch
 from iclight_local.server.keys import KeyFile
+from tests.fake_engine import FramedFake
 from tests.server.live import Live, png, serving
 
 needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not here")
@@ -86,7 +89,8 @@ def vendor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Vendor]:
     host = ThreadingHTTPServer(("127.0.0.1", 0), Pictures)
     threading.Thread(target=host.serve_forever, daemon=True).start()
     guard = Guard(allow_private=True)
-    with serving(folder / "jobs", keys=keys, body=8 << 20, fetch=lambda url: fetch(url, guard)) as live:
+    how: dict[str, Any] = {"engine": FramedFake(), "fetch": lambda url: fetch(url, guard)}
+    with serving(folder / "jobs", keys=keys, body=8 << 20, **how) as live:
         yield Vendor(live, keys.add("ann"), f"http://127.0.0.1:{host.server_address[1]}", folder)
     host.shutdown()
     host.server_close()
@@ -103,6 +107,17 @@ class TestCurl:
         assert (status, kind, data[:4]) == (200, "image/png", b"\x89PNG")
         refused = vendor.curl(*form, "--url", f"{vendor.live.url}/v2/edit")
         assert (refused[0], json.loads(refused[2])) == (403, {"error": {"message": "Unauthorized"}})
+
+    def test_photoroom_edits_by_address(self, vendor: Vendor) -> None:
+        """As its positioning and background pages ask: with a GET, every value in the address."""
+        query = {"imageUrl": f"{vendor.pictures}/a.png", "outputSize": "200x400", "padding": "10%", "scaling": "fit"}
+        query |= {"background.imageUrl": f"{vendor.pictures}/b.png", "export.format": "webp", "shadow.mode": "ai.soft"}
+        words = [word for name, value in query.items() for word in ("--data-urlencode", f"{name}={value}")]
+        key = ("--header", f"x-api-key: sandbox_{vendor.key}")
+        status, kind, data = vendor.curl("--get", *key, *words, f"{vendor.live.url}/v2/edit")
+        assert (status, kind, Image.open(io.BytesIO(data)).size) == (200, "image/webp", (200, 400))
+        told = vendor.curl("--get", *key, *words, "-d", "templateId=a", f"{vendor.live.url}/v2/edit")
+        assert (told[0], json.loads(told[2])["error"]["code"]) == (400, "unsupported_locally")
 
     def test_a_body_of_unknown_length(self, vendor: Vendor) -> None:
         headers = ("-H", f"x-api-key: {vendor.key}", "-H", "Transfer-Encoding: chunked")
@@ -228,3 +243,25 @@ class TestNode:
                 got.headers.get('content-type'), account.credits.available > 0]));
         """)
         assert told == [200, "image/png", 200, "image/jpeg", True]
+
+    def test_photoroom_as_a_form_of_many_fields(self, vendor: Vendor) -> None:
+        """As published clients fill it: every field of their own form, empty ones too, and a background by address."""
+        told = vendor.node("""
+            const headers = {'x-api-key': KEY};
+            const ask = async (fields) => {
+                const form = new FormData();
+                form.append('imageFile', new Blob([fs.readFileSync(FILE)]), 'photo.jpg');
+                for (const [name, value] of Object.entries(fields)) form.append(name, value);
+                const reply = await fetch(`${BASE}/v2/edit`, {method: 'POST', body: form, headers});
+                return [reply.status, reply.headers.get('content-type'), reply.headers.get('pr-ai-background-seed'),
+                    reply.headers.get('pr-unsupported-attributes')];
+            };
+            const common = {'background.color': '', 'background.prompt': '', outputSize: '300x200', padding: '0.1'};
+            const kept = {...common, removeBackground: 'false', ignorePaddingAndSnapOnCroppedSides: 'false'};
+            const behind = {...common, 'background.imageUrl': PICTURE, 'background.scaling': 'fill', margin: '5%'};
+            const scene = {...common, 'background.prompt': 'on a beach', 'background.seed': '7',
+                'background.expandPrompt': 'never', 'shadow.mode': 'ai.floating', 'export.format': 'jpg'};
+            console.log(JSON.stringify([await ask(kept), await ask(behind), await ask(scene)]));
+        """)
+        png_told = [200, "image/png", None, None]
+        assert told == [png_told, png_told, [200, "image/jpeg", "7", None]]
