@@ -52,6 +52,8 @@ CASES: dict[str, dict[str, str]] = {
     },
 }
 """Captions, and the call beside its picture."""
+FRAME = {"width": 256, "height": 256}
+"""What the miniature was trained at; a scene is all of its own making."""
 SUBJECTS = (1, 8, 4)
 """Scenes whose subjects are edited: a lamp, a bottle, a plant."""
 
@@ -102,6 +104,8 @@ def _row(engine: Engine, picture: bytes) -> list[tuple[str, Image.Image]]:
         asked = DIALECT.read(call)
         pictures = {name: data for name, data in asked.pictures.items() if isinstance(data, bytes)}
         request = DIALECT.request(asked, pictures)
+        if request.behind == "generate":
+            request = request.model_copy(update=FRAME)
         [delivered] = DIALECT.deliver(asked, request, edit(engine, request))
         print(f"  {caption}: {len(delivered.data) >> 10} kB", flush=True)
         tiles.append((caption, _small(Image.open(io.BytesIO(delivered.data)))))
