@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from PIL import Image
 
 from iclight_local.imaging.blur import background_weight, blurred, blurred_alpha
 from iclight_local.imaging.cast_shadow import cast_shadow, shade_of
-from iclight_local.imaging.composition import Layer, Layers, composed, covering, laid, parse_rgba, shrunk
+from iclight_local.imaging.composition import CLEAR, Layer, Layers, composed, covering, laid, parse_rgba, shrunk
 from iclight_local.imaging.files import Picture
 from iclight_local.imaging.fit import FloatArray
 from iclight_local.imaging.outline import outline
@@ -75,14 +75,20 @@ def finished(request: EditRequest, where: Place, front: Layer | None, back: Laye
         RGB where the result is opaque, unless nothing was to stand behind the subject: then RGBA, too.
     """
     matte = None if front is None else front.alpha
+    # They know nothing of each other, and numpy and Pillow let other threads run.
+    with ThreadPoolExecutor(2) as pool:
+        soft = None if back is None else pool.submit(_soft, request, back, matte)
+        shade = None if matte is None else pool.submit(_shade, request, matte)
+        line = None if matte is None else pool.submit(_line, request, matte)
     layers = Layers(
         where.canvas,
         colour=parse_rgba(request.background_colour),
-        back=None if back is None else _soft(request, back, matte),
+        back=None if soft is None else soft.result(),
+        shade=None if shade is None else shade.result(),
+        outline=None if line is None else line.result(),
+        line_colour=CLEAR if request.outline_colour is None else parse_rgba(request.outline_colour),
         front=front,
     )
-    if matte is not None:
-        layers = _around(request, layers, matte)
     pixels = shrunk(composed(layers), where.result)
     if pixels[..., 3].min() < 255 or (request.behind == "transparent" and layers.colour[3] < 255):
         return Image.fromarray(pixels)
@@ -102,12 +108,13 @@ def _soft(request: EditRequest, back: Layer, matte: FloatArray | None) -> Layer:
     return Layer(soft, None if back.alpha is None else blurred_alpha(back.alpha, request.background_blur, radius))
 
 
-def _around(request: EditRequest, layers: Layers, matte: FloatArray) -> Layers:
-    """The layers with the shadow and the outline of the subject."""
-    shade, longer = shade_of(request), max(layers.size)
-    if shade is not None:
-        layers = replace(layers, shade=cast_shadow(matte, shade))
+def _shade(request: EditRequest, matte: FloatArray) -> FloatArray | None:
+    shade = shade_of(request)
+    return None if shade is None else cast_shadow(matte, shade)
+
+
+def _line(request: EditRequest, matte: FloatArray) -> FloatArray | None:
     if request.outline_colour is None or request.outline_width == 0:
-        return layers
-    line = outline(matte, request.outline_width * longer, request.outline_blur * longer)
-    return replace(layers, outline=line, line_colour=parse_rgba(request.outline_colour))
+        return None
+    longer = max(matte.shape)
+    return outline(matte, request.outline_width * longer, request.outline_blur * longer)

@@ -15,7 +15,7 @@ from iclight_local.errors import NoSubject
 from iclight_local.imaging.compose import with_alpha
 from iclight_local.imaging.composition import Layer
 from iclight_local.imaging.files import Picture
-from iclight_local.imaging.foreground import decontaminated
+from iclight_local.imaging.foreground import decontaminated, separated
 from iclight_local.imaging.matte import split_alpha
 from iclight_local.imaging.placing import Place
 from iclight_local.request import EditRequest, RelightRequest
@@ -94,7 +94,7 @@ class Kept:
         if self.front is None or self.front.alpha is None:
             return Placed(where, None, on_canvas(whole, where))
         matte = self.front.alpha
-        front = self.front if made is None else Layer(decontaminated(whole.rgb, matte), matte)
+        front = self.front if made is None else Layer(decontaminated(whole.rgb, matte), matte, continued=True)
         return Placed(where, on_canvas(front, where), on_canvas(whole, where))
 
 
@@ -125,8 +125,8 @@ class InScene:
         between = request.shadow != "none" or request.outline_colour is not None or request.background_blur != "none"
         if not between or matte is None:
             return Placed(self.where, None, Layer(lit.rgb))
-        back = Layer(decontaminated(lit.rgb, 1 - matte))
-        return Placed(self.where, Layer(decontaminated(lit.rgb, matte), matte), back)
+        front, back = separated(lit.rgb, matte)
+        return Placed(self.where, Layer(front, matte), Layer(back))
 
 
 def in_scene(request: EditRequest, cut: Layer, background: Picture | None) -> InScene:

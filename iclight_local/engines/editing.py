@@ -188,7 +188,7 @@ class _Edit:
         if layer.alpha is not None and _source(self._cut) not in OWN:
             low, high = SURE
             alpha = np.clip((layer.alpha - np.float32(low)) / np.float32(high - low), 0, 1)
-            layer = Layer(layer.rgb, without_specks(alpha))
+            layer = Layer(layer.rgb, without_specks(alpha), continued=True)
         self._note_uncertainty(self._cut, layer)
         return layer
 
@@ -204,7 +204,10 @@ class _Edit:
         self._note_uncertainty(lit, layers[0])
         if _source(lit) in OWN:
             return layers
-        return [Layer(each.rgb, None if each.alpha is None else without_specks(each.alpha)) for each in layers]
+        return [
+            Layer(each.rgb, None if each.alpha is None else without_specks(each.alpha), continued=True)
+            for each in layers
+        ]
 
     def _composed(self, made: Layer | None) -> Image.Image:
         placed = self.way.placed(made)

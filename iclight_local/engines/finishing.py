@@ -11,7 +11,7 @@ from iclight_local.engines.subject import Subject
 from iclight_local.imaging.compose import filled, over, with_alpha
 from iclight_local.imaging.exposure import exposed, subject_luminance
 from iclight_local.imaging.fit import FloatArray, UInt8Array, resize_and_center_crop
-from iclight_local.imaging.foreground import decontaminated
+from iclight_local.imaging.foreground import decontaminated, separated
 from iclight_local.imaging.frame import Frame, scaled
 from iclight_local.imaging.measure import Measures, measure
 from iclight_local.imaging.shadow import contact_shadow, shaded
@@ -116,8 +116,8 @@ def _exposed_alone(subject: UInt8Array, source: Source, request: RelightRequest,
     if request.behind != "keep" or request.kept == "none" or source.straight:
         return exposed(subject, target, source.matte)[0]
     # Its mixed pixels hold light of both: only the subject's is changed.
-    front, _ = exposed(decontaminated(subject, source.matte), target, source.matte)
-    return over(front, decontaminated(subject, 1 - source.matte), source.matte)
+    front, back = separated(subject, source.matte)
+    return over(exposed(front, target, source.matte)[0], back, source.matte)
 
 
 def _subject(relit: UInt8Array, source: Source, request: RelightRequest) -> UInt8Array:

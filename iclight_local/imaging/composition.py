@@ -11,6 +11,7 @@ from iclight_local.errors import InvalidRequest
 from iclight_local.imaging.blur import blurred
 from iclight_local.imaging.fit import FloatArray, UInt8Array
 from iclight_local.imaging.linear import to_linear, to_srgb
+from iclight_local.imaging.strips import in_strips
 
 Rgba = tuple[int, int, int, int]
 """sRGB red, green and blue and opacity, 0..255."""
@@ -18,7 +19,6 @@ Box = tuple[int, int, int, int]
 """Left, top, right and bottom in pixels; right and bottom are outside."""
 CLEAR: Rgba = (0, 0, 0, 0)
 """Nothing at all."""
-_ROWS = 256
 _FAINT = np.float32(1e-4)
 _SPREAD = 2.0
 
@@ -30,10 +30,13 @@ class Layer:
     Attributes:
         rgb: uint8 sRGB, H x W x 3, not multiplied by the opacity.
         alpha: float32 in 0..1, H x W; None: opaque everywhere.
+        continued: whether the colours go on where it is transparent, as those of a cut-out that was taken from its
+            background do; else they may be anything there.
     """
 
     rgb: UInt8Array
     alpha: FloatArray | None = None
+    continued: bool = False
 
     @property
     def size(self) -> tuple[int, int]:
@@ -89,8 +92,8 @@ def composed(layers: Layers) -> UInt8Array:
     """
     width, height = layers.size
     result = np.empty((height, width, 4), np.uint8)
-    for top in range(0, height, _ROWS):
-        rows = slice(top, min(top + _ROWS, height))
+
+    def work(rows: slice) -> None:
         light, alpha = _flat(layers.colour, (rows.stop - rows.start, width))
         _lay(light, alpha, layers.back, rows)
         if layers.shade is not None:
@@ -99,9 +102,12 @@ def composed(layers: Layers) -> UInt8Array:
             _lay_flat(light, alpha, layers.outline[rows], layers.line_colour)
         _lay(light, alpha, layers.front, rows)
         np.divide(light, np.maximum(alpha, _FAINT)[..., None], out=light)
-        result[rows, :, :3] = to_srgb(light)
-        result[rows, :, 3] = np.rint(alpha * np.float32(255))
-    result[result[..., 3] == 0] = 0
+        strip = result[rows]
+        strip[..., :3] = to_srgb(light)
+        strip[..., 3] = np.rint(alpha * np.float32(255))
+        strip[strip[..., 3] == 0] = 0
+
+    in_strips(work, (height, width))
     return result
 
 
@@ -134,7 +140,7 @@ def _shrunk(layer: Layer, size: tuple[int, int], box: tuple[float, float, float,
 
 def _enlarged(layer: Layer, size: tuple[int, int], box: tuple[float, float, float, float]) -> Layer:
     rgb, alpha = layer.rgb, layer.alpha
-    if alpha is not None and not alpha.all():
+    if alpha is not None and not layer.continued and not alpha.all():
         # What is transparent may hold any colour, and none of it may come out at an edge.
         rgb = np.where((alpha > 0)[..., None], rgb, blurred(rgb, alpha, "gaussian", _SPREAD))
     large = np.asarray(Image.fromarray(rgb).resize(size, Image.Resampling.BICUBIC, box=box))

@@ -9,6 +9,7 @@ from PIL import Image
 from iclight_local.imaging.fit import FloatArray, UInt8Array
 from iclight_local.imaging.linear import to_linear, to_srgb
 from iclight_local.imaging.smooth import box_mean
+from iclight_local.imaging.strips import in_strips
 
 RADII = (0.09, 0.045, 0.022, 0.011, 0.006, 0.003)
 """Radii of the passes, relative to the longer side: from the first to beyond the second of the paper's."""
@@ -54,18 +55,23 @@ class Layers:
         self._near = _neighbourhoods(light, share)
         self._pure = _pure(light, share)
 
-    def front(self, rows: slice, where: npt.NDArray[np.bool_]) -> FloatArray:
-        """The foreground of some pixels, mixed as the matte says.
+    def fill(self, rows: slice, front: UInt8Array | None, back: UInt8Array | None) -> None:
+        """Write both layers' own colours into some rows of two pictures (uint8 sRGB, H x W x 3), or of one.
 
-        Args:
-            rows: of the picture, with both ends.
-            where: which pixels of them, rows x W.
-
-        Returns:
-            Linear light, ``[3, n]``, in the order of ``where``'s pixels.
+        A pixel that is of one layer alone is left as it is there; in the other one it gets the colour of that layer
+        nearby.
         """
-        light, near = self._around(rows, where, self._near)
-        return _fused(light, self._matte[rows][where], near[:3], near[3:])[0]
+        share = self._matte[rows]
+        soft = (share > 0) & (share < 1)
+        near = self._near_in(rows, self._near)
+        light = np.ascontiguousarray(to_linear(self._picture[rows][soft]).T)
+        parts = _fused(light, share[soft], near[:3][:, soft], near[3:][:, soft])
+        for picture, part, layer, hidden in zip(
+            (front, back), parts, (near[:3], near[3:]), (share <= 0, share >= 1), strict=True
+        ):
+            if picture is not None:
+                picture[rows][soft] = to_srgb(part.T)
+                picture[rows][hidden] = to_srgb(layer[:, hidden].T)
 
     def unmixed(self, rows: slice, where: npt.NDArray[np.bool_]) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Some pixels' share of foreground, as the matte and their own colours say, and what they are mixed of.
@@ -98,10 +104,14 @@ class Layers:
 
     def _around(self, rows: slice, where: npt.NDArray[np.bool_], layers: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Light ``[3, n]`` of some pixels, and ``[6, n]`` of the layers of their neighbourhood."""
+        near = self._near_in(rows, layers)[:, where]
+        return np.ascontiguousarray(to_linear(self._picture[rows][where]).T), near
+
+    def _near_in(self, rows: slice, layers: FloatArray) -> FloatArray:
+        """Layers of the neighbourhood ``[C, rows, W]`` at the picture's own size."""
         width, scale = self._matte.shape[1], self._scale
         box = (0, rows.start / scale, width / scale, rows.stop / scale)
-        near = _resized(layers, (width, rows.stop - rows.start), box)[:, where]
-        return np.ascontiguousarray(to_linear(self._picture[rows][where]).T), near
+        return _resized(layers, (width, rows.stop - rows.start), box)
 
 
 def decontaminated(picture: UInt8Array, matte: FloatArray) -> UInt8Array:
@@ -116,12 +126,25 @@ def decontaminated(picture: UInt8Array, matte: FloatArray) -> UInt8Array:
         nearby, which changes slowly.
     """
     layers, result = Layers(picture, matte), picture.copy()
-    for top in range(0, len(matte), _ROWS):
-        rows = slice(top, min(top + _ROWS, len(matte)))
-        where = matte[rows] < 1
-        if where.any():
-            result[rows][where] = to_srgb(layers.front(rows, where).T)
+
+    def work(rows: slice) -> None:
+        if matte[rows].min() < 1:
+            layers.fill(rows, result, None)
+
+    in_strips(work, matte.shape)
     return result
+
+
+def separated(picture: UInt8Array, matte: FloatArray) -> tuple[UInt8Array, UInt8Array]:
+    """Foreground and background of a picture, each as :func:`decontaminated` gives the foreground.
+
+    Args:
+        picture: uint8 sRGB, H x W x 3.
+        matte: float32 in 0..1, H x W; 1 is foreground.
+    """
+    layers, front, back = Layers(picture, matte), picture.copy(), picture.copy()
+    in_strips(lambda rows: layers.fill(rows, front, back), matte.shape)
+    return front, back
 
 
 def _fused(light: FloatArray, matte: FloatArray, front: FloatArray, back: FloatArray) -> tuple[FloatArray, FloatArray]:

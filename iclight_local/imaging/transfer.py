@@ -8,8 +8,6 @@ takes none of what shines in from behind it along, and leaves none of its own ol
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -22,15 +20,12 @@ from iclight_local.imaging.foreground import Layers
 from iclight_local.imaging.gains import GAMMA, Gain, Twins, gain
 from iclight_local.imaging.linear import luminance, to_linear, to_srgb
 from iclight_local.imaging.smooth import resampled
+from iclight_local.imaging.strips import in_strips
 
 Keep = Literal["detail", "colour", "all"]
 
 SMALL_PIXELS = 1 << 21
 """Largest size at which gains are found; a relit picture with more pixels is scaled down first."""
-STRIP_PIXELS = 1 << 19
-"""Pixels of a strip."""
-_THREADS = 4
-"""More would only add their strips to the memory: the work is bound by it."""
 _FAINTEST = 1 / 510
 """Half an 8-bit step: a region that covers less of every pixel is none."""
 KNEE = 0.8
@@ -111,7 +106,7 @@ def transfer(
         ]
         work(original[rows], parts, where, result[rows])
 
-    _in_strips(light, matte.shape)
+    in_strips(light, matte.shape)
     return result
 
 
@@ -194,7 +189,7 @@ def _small_light(picture: UInt8Array, size: tuple[int, int]) -> FloatArray:
             small = plane.resize((size[1], rows.stop - rows.start), Image.Resampling.BOX, box)
             result[rows, :, channel] = np.asarray(small)
 
-    _in_strips(shrink, size, scale * wide / size[1])
+    in_strips(shrink, size, scale * wide / size[1])
     return result
 
 
@@ -263,18 +258,3 @@ def _room() -> FloatArray:
     """By how much a pixel's factor may exceed 1, for each value of its highest channel; white stays white."""
     values = np.arange(256, dtype=np.float32)
     return np.asarray(np.maximum(_BRIGHTEST - values, 0) / np.maximum(values, 1), np.float32)
-
-
-def _in_strips(work: Callable[[slice], None], shape: tuple[int, int], cost: float = 1.0) -> None:
-    """Call ``work`` for strips of rows that together are all rows, in a few threads: numpy and Pillow let others run.
-
-    Args:
-        work: fills its rows of the result.
-        shape: height and width of the result.
-        cost: pixels read for one pixel of the result.
-    """
-    height = max(1, int(STRIP_PIXELS / max(shape[1] * cost, 1)))
-    strips = [slice(top, min(top + height, shape[0])) for top in range(0, shape[0], height)]
-    with ThreadPoolExecutor(_THREADS) as pool:
-        # The list raises what a strip raised.
-        list(pool.map(work, strips))

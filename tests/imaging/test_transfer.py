@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from iclight_local.imaging import transfer as module
 from iclight_local.imaging.fit import FloatArray, UInt8Array
 from iclight_local.imaging.linear import luminance, to_linear, to_srgb
 from iclight_local.imaging.transfer import Keep, TransferOptions, transfer
@@ -285,7 +284,7 @@ def test_strips_meet_without_a_seam(keep: Keep, monkeypatch: pytest.MonkeyPatch)
     original, relit = to_srgb(painted()), small(to_srgb(warm_from_left(painted())), 100)
     half = options(keep, background_strength=0.5)
     whole = transfer(original, relit, disc(), half).astype(int)
-    monkeypatch.setattr(module, "STRIP_PIXELS", 5 * SIDE)
+    monkeypatch.setattr("iclight_local.imaging.strips.PIXELS", 5 * SIDE)
     assert np.abs(transfer(original, relit, disc(), half) - whole).max() <= 1
 
 
