@@ -5,6 +5,7 @@ Each says what the engine is to relight, if anything, and takes apart what came 
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -94,8 +95,10 @@ class Kept:
         if self.front is None or self.front.alpha is None:
             return Placed(where, None, on_canvas(whole, where))
         matte = self.front.alpha
-        front = self.front if made is None else Layer(decontaminated(whole.rgb, matte), matte, continued=True)
-        return Placed(where, on_canvas(front, where), on_canvas(whole, where))
+        with ThreadPoolExecutor(1) as beside:
+            back = beside.submit(on_canvas, whole, where)
+            front = self.front if made is None else Layer(decontaminated(whole.rgb, matte), matte, continued=True)
+            return Placed(where, on_canvas(front, where), back.result())
 
 
 @dataclass(frozen=True, eq=False)

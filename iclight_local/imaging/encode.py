@@ -22,6 +22,8 @@ FORMAT_OF_SUFFIX = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "we
 PIXELS_ALONE = Embedded()
 """A file that says nothing beside its pixels but what every file here says: sRGB, and which software wrote it."""
 
+_LARGE, _QUICK = 4_000_000, 3
+"""Pixels from which a PNG is packed at this level: a third of the time, for an eighth more of bytes at most."""
 _MAX_SIDE = {"jpeg": 65500, "webp": 16383}
 _FULL_CHROMA_QUALITY = 90
 _FULL_CHROMA, _HALF_CHROMA = 0, 2
@@ -91,8 +93,11 @@ def encode(
         )
     if output_format == "jpeg":
         picture = _on_white(picture)
+    options = _save_options(output_format, quality, embedded)
+    if output_format == "png" and picture.width * picture.height > _LARGE:
+        options["compress_level"] = _QUICK
     buffer = io.BytesIO()
-    picture.save(buffer, output_format, **_save_options(output_format, quality, embedded))
+    picture.save(buffer, output_format, **options)
     return buffer.getvalue()
 
 

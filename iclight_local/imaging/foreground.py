@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
@@ -53,7 +55,6 @@ class Layers:
         self._scale = -(-max(matte.shape) // _SIDE)
         light, share = _reduced(picture, matte, self._scale)
         self._near = _neighbourhoods(light, share)
-        self._pure = _pure(light, share)
 
     def fill(self, rows: slice, front: UInt8Array | None, back: UInt8Array | None) -> None:
         """Write both layers' own colours into some rows of two pictures (uint8 sRGB, H x W x 3), or of one.
@@ -72,6 +73,21 @@ class Layers:
             if picture is not None:
                 picture[rows][soft] = to_srgb(part.T)
                 picture[rows][hidden] = to_srgb(layer[:, hidden].T)
+
+    def _near_in(self, rows: slice, layers: FloatArray) -> FloatArray:
+        """Layers of the neighbourhood ``[C, rows, W]`` at the picture's own size."""
+        width, scale = self._matte.shape[1], self._scale
+        box = (0, rows.start / scale, width / scale, rows.stop / scale)
+        return _resized(layers, (width, rows.stop - rows.start), box)
+
+
+class Mixture(Layers):
+    """The same for pixels whose matte is not to be trusted: their own colours say what they are mixed of."""
+
+    def __init__(self, picture: UInt8Array, matte: FloatArray) -> None:
+        """Look at the neighbourhoods; as in :class:`Layers`."""
+        super().__init__(picture, matte)
+        self._pure = _pure(*_reduced(picture, matte, self._scale))
 
     def unmixed(self, rows: slice, where: npt.NDArray[np.bool_]) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Some pixels' share of foreground, as the matte and their own colours say, and what they are mixed of.
@@ -106,12 +122,6 @@ class Layers:
         """Light ``[3, n]`` of some pixels, and ``[6, n]`` of the layers of their neighbourhood."""
         near = self._near_in(rows, layers)[:, where]
         return np.ascontiguousarray(to_linear(self._picture[rows][where]).T), near
-
-    def _near_in(self, rows: slice, layers: FloatArray) -> FloatArray:
-        """Layers of the neighbourhood ``[C, rows, W]`` at the picture's own size."""
-        width, scale = self._matte.shape[1], self._scale
-        box = (0, rows.start / scale, width / scale, rows.stop / scale)
-        return _resized(layers, (width, rows.stop - rows.start), box)
 
 
 def decontaminated(picture: UInt8Array, matte: FloatArray) -> UInt8Array:
@@ -162,7 +172,9 @@ def _neighbourhoods(light: FloatArray, matte: FloatArray) -> FloatArray:
     back = np.where(rest > 0, light, _mean(light, rest))
     for radius in RADII:
         reach = radius * max(matte.shape)
-        near = _blurred(front, matte, reach), _blurred(back, rest, reach)
+        with ThreadPoolExecutor(1) as beside:
+            behind = beside.submit(_blurred, back, rest, reach)
+            near = _blurred(front, matte, reach), behind.result()
         front, back = _fused(light, matte, *near)
     return np.concatenate(near)
 

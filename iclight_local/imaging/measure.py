@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -77,12 +78,16 @@ def measure(original: UInt8Array, result: UInt8Array, matte: FloatArray) -> Meas
     """
     if not (matte > 0.5).any():
         return Measures(**{field.name: None for field in fields(Measures)})
-    delta_e, delta_e_mean, hue, saturation = _colours(original, result, matte)
+    # Numpy lets other threads run.
+    with ThreadPoolExecutor(2) as pool:
+        detail = pool.submit(_detail, original, result, matte)
+        shift = pool.submit(_shift, original, result, matte)
+        delta_e, delta_e_mean, hue, saturation = _colours(original, result, matte)
     return Measures(
         delta_e=delta_e,
         delta_e_mean=delta_e_mean,
-        detail=_detail(original, result, matte),
-        shift=_shift(original, result, matte),
+        detail=detail.result(),
+        shift=shift.result(),
         luminance_before=subject_luminance(original, matte),
         luminance_after=subject_luminance(result, matte),
         hue_change=hue,

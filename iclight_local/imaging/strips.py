@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-PIXELS = 1 << 19
+PIXELS = 1 << 18
 """Pixels of a strip, about."""
 _THREADS = 4
 """More would only add their strips to the memory: the work is bound by it."""

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from iclight_local.imaging.fit import FloatArray, UInt8Array
-from iclight_local.imaging.foreground import Layers
+from iclight_local.imaging.foreground import Mixture
 from iclight_local.imaging.gains import GAMMA, Gain, Twins, gain
 from iclight_local.imaging.linear import luminance, to_linear, to_srgb
 from iclight_local.imaging.smooth import resampled
@@ -92,7 +92,7 @@ def transfer(
         return original.copy()
     work = _in_channels if options.keep == "detail" else _in_values
     result = np.empty_like(original)
-    layers = Layers(original, applied) if _mixed(applied).any() else None
+    layers = Mixture(original, applied) if _mixed(applied).any() else None
 
     def light(rows: slice) -> None:
         cover, front, back = applied[rows], None, None
