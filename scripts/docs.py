@@ -18,6 +18,7 @@ from pydantic import BaseModel
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from benchmarks.editing import table as editing_table
 from benchmarks.serving.tables import kills_table, load_table
 from iclight_local.bench.table import markdown
 from iclight_local.cli import COMMANDS, command_summary
@@ -36,10 +37,10 @@ from iclight_local.settings import PREFIX, SERVE_TABLE, ServeSettings, Settings
 ROOT = Path(__file__).parent.parent
 MEASURED = ROOT / "weights" / "mini" / "measured.json"
 """What ``python -m benchmarks mini`` measured of the embedded model."""
-SERVED, KILLED, BENCH = (
-    ROOT / "benchmarks" / "measured" / f"{name}.json" for name in ("serving", "crashes", "vendors")
+SERVED, KILLED, BENCH, EDITED = (
+    ROOT / "benchmarks" / "measured" / f"{name}.json" for name in ("serving", "crashes", "vendors", "editing")
 )
-"""What ``python -m benchmarks serving``, ``crashes`` and ``vendors`` measured."""
+"""What ``python -m benchmarks serving``, ``crashes``, ``vendors`` and ``editing`` measured."""
 
 
 Tables = dict[str, Callable[[], str]]
@@ -187,6 +188,7 @@ PAGES: dict[Path, Tables] = {
     ROOT / "benchmarks" / "README.md": {
         "serving": lambda: load_table(json.loads(SERVED.read_text())),
         "crashes": lambda: kills_table(json.loads(KILLED.read_text())),
+        "editing": lambda: editing_table(json.loads(EDITED.read_text())),
     },
 }
 """Every page with generated tables."""

@@ -190,6 +190,8 @@ class _Edit:
             alpha = np.clip((layer.alpha - np.float32(low)) / np.float32(high - low), 0, 1)
             layer = Layer(layer.rgb, without_specks(alpha), continued=True)
         self._note_uncertainty(self._cut, layer)
+        # The layer is all that is needed of it, and a large picture takes 50 MB and more.
+        self._cut = replace(self._cut, images=[])
         return layer
 
     def _note_uncertainty(self, run: RelightResult, cut: Layer) -> None:
