@@ -1,8 +1,8 @@
 """What an edit with every option costs beside the model: a call of Photoroom's API, from its bytes to the answer's.
 
 Each run is a process of its own. The model's time is that of cutting out, loading and sampling; the rest is reading,
-carrying the light over, placing, blurring, shadow, outline, composing and writing. Memory beside the model's is what the
-process grew by after a small edit with the same model, whose own growth with the picture's frame is in it.
+carrying the light over, placing, blurring, shadow, outline, composing and writing. Memory beside the model's is what
+the process grew by after a small edit with the same model, whose own growth with the picture's frame is in it.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def measure(editing: Editing) -> dict[str, Any]:
 def table(result: dict[str, Any]) -> str:
     """The medians as Markdown, and what they were measured on."""
     lines = [
-        "| call | seconds beside the model | asked | memory beside the model's | asked | the model, s | whole process |",
+        "| call | beside the model, s | asked | memory beside the model's | asked | the model, s | whole process |",
         "|---|---|---|---|---|---|---|",
     ]
     for name, runs in result["runs"].items():
