@@ -71,7 +71,7 @@ def markdown_table(fields: Iterable[KnobField]) -> str:
     lines = ["| name | default | values | what it does |", "|---|---|---|---|"]
     for field in fields:
         default = "required" if field.required else field.default
-        values = field.range if field.range else ("picture" if field.type is object else "text")
+        values = field.range if field.range else ("picture" if field.type is object else field.accepts)
         lines.append(f"| `{field.name}` | {default} | {values} | {field.description} |")
     return "\n".join(lines) + "\n"
 

@@ -23,7 +23,7 @@ from iclight_local.dialects.values import boolean, picture, word
 from iclight_local.errors import InvalidRequest
 from iclight_local.imaging.despill import despilled
 from iclight_local.imaging.files import decode
-from iclight_local.imaging.matte import split_alpha, uncertainty
+from iclight_local.imaging.matte import OWN, split_alpha, sure, uncertainty
 from iclight_local.imaging.opening import load_picture
 from iclight_local.request import RelightRequest
 from iclight_local.result import RelightResult
@@ -39,7 +39,6 @@ MISSING = "Please provide an image."
 # Opacity above which a pixel belongs to the subject's box.
 _SEEN = 0.02
 # Mattes that no segmenter made: the picture's own transparency, and one that came along.
-_BROUGHT = ("alpha", "given")
 _FILES = ("image_file", "image_file_b64")
 _FIELDS = (*_FILES, "format", "channels", "bg_color", "size", "crop", "despill")
 
@@ -85,7 +84,7 @@ class PhotoroomSegment:
     def deliver(self, asked: Asked, request: RelightRequest, result: RelightResult) -> list[Delivered]:
         """The cut-out, or its alpha channel as a grey picture, without spill, cropped and scaled as asked."""
         values, file_format = asked.values, FORMATS[asked.values["format"]]
-        removed = result.record["subject"]["matte"] not in _BROUGHT
+        removed = result.record["subject"]["matte"] not in OWN
         delivered = []
         for image in result.images:
             told = {"x-uncertainty-score": _score(image)} if removed else {}
@@ -106,7 +105,7 @@ DIALECT = PhotoroomSegment()
 
 def _score(image: Image.Image) -> str:
     _, matte = split_alpha(image)
-    return f"{0.0 if matte is None else uncertainty(matte):.4f}"
+    return f"{0.0 if matte is None else uncertainty(sure(matte)):.4f}"
 
 
 def _despilled(image: Image.Image, request: RelightRequest) -> Image.Image:

@@ -15,19 +15,16 @@ from iclight_local import __version__
 from iclight_local.engines.base import Engine
 from iclight_local.engines.composing import as_layer, check_room, finished
 from iclight_local.engines.edit_ways import CutOut, Kept, Way, in_scene, layer_of
-from iclight_local.engines.finishing import SURE
 from iclight_local.errors import ICLightError, InvalidRequest
 from iclight_local.imaging.composition import Layer
 from iclight_local.imaging.files import decode
 from iclight_local.imaging.kept import kept_metadata
-from iclight_local.imaging.matte import uncertainty
+from iclight_local.imaging.matte import OWN, sure, uncertainty
 from iclight_local.imaging.specks import without_specks
 from iclight_local.request import EditRequest, RelightRequest
 from iclight_local.result import ProgressCallback, RelightResult
 
 Outcome = RelightResult | ICLightError
-OWN = ("given", "alpha")
-"""Sources of a matte that no network had to guess."""
 
 
 def edit(
@@ -186,9 +183,7 @@ class _Edit:
         self._cut = self._engine.cut_out(RelightRequest(**given), progress=self._progress)
         layer = layer_of(self._cut.images[0])
         if layer.alpha is not None and _source(self._cut) not in OWN:
-            low, high = SURE
-            alpha = np.clip((layer.alpha - np.float32(low)) / np.float32(high - low), 0, 1)
-            layer = Layer(layer.rgb, without_specks(alpha), continued=True)
+            layer = Layer(layer.rgb, without_specks(sure(layer.alpha)), continued=True)
         self._note_uncertainty(self._cut, layer)
         # The layer is all that is needed of it, and a large picture takes 50 MB and more.
         self._cut = replace(self._cut, images=[])

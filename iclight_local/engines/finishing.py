@@ -13,6 +13,7 @@ from iclight_local.imaging.exposure import exposed, subject_luminance
 from iclight_local.imaging.fit import FloatArray, UInt8Array, resize_and_center_crop
 from iclight_local.imaging.foreground import decontaminated, separated
 from iclight_local.imaging.frame import Frame, scaled
+from iclight_local.imaging.matte import OWN, sure
 from iclight_local.imaging.measure import Measures, measure
 from iclight_local.imaging.shadow import contact_shadow, shaded
 from iclight_local.imaging.tint import tinted
@@ -57,15 +58,9 @@ class Finished:
     luminance: float | None
 
 
-SURE = (0.05, 0.95)
-"""Values of a segmenter's matte that count as nothing and as whole: a network's answer is rarely quite 0 or 1, and a
-subject that is 2 % transparent lets a new background through."""
-
-
 def framed(subject: Subject, frame: Frame, *, mirrored: bool = False) -> Source:
     """Bring a subject's pictures into the result's frame; ``mirrored``: with the background's left at the right."""
-    low, high = (0.0, 1.0) if subject.matte_source in ("given", "alpha") else SURE
-    matte = np.clip((subject.matte - np.float32(low)) / np.float32(high - low), 0, 1)
+    matte = subject.matte if subject.matte_source in OWN else sure(subject.matte)
     alpha = subject.picture.alpha
     background = subject.background
     if background is not None:

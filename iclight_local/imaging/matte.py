@@ -10,6 +10,9 @@ from iclight_local.imaging.fit import FloatArray, UInt8Array
 
 GREY = 127
 """Grey level that the networks read as zero: ``127 / 127 - 1``."""
+OWN = ("given", "alpha")
+"""Sources of a matte that no network had to guess, as records name them."""
+_SURE = (0.05, 0.95)
 NORMALS_SIGMA = 16.0
 """Grey levels added to the subject before the four runs of a normal map."""
 _ROWS = 256
@@ -30,6 +33,15 @@ def composite_on_grey(rgb: UInt8Array, alpha: FloatArray, sigma: float = 0.0) ->
     """
     mixed = GREY + (rgb.astype(np.float32) - GREY + sigma) * alpha.astype(np.float32)[..., None]
     return mixed.clip(0, 255).astype(np.uint8)
+
+
+def sure(matte: FloatArray) -> FloatArray:
+    """A segmenter's matte with its values up to 0.05 as nothing and from 0.95 as whole, and stretched in between.
+
+    A network's answer is rarely quite 0 or 1, and a subject that is 2 % transparent lets a new background through.
+    """
+    low, high = _SURE
+    return np.asarray(np.clip((matte - np.float32(low)) / np.float32(high - low), 0, 1))
 
 
 def uncertainty(matte: FloatArray) -> float:

@@ -28,6 +28,11 @@ _SIZE = re.compile(r"([0-9]{1,5})x([0-9]{1,5})")
 _ACCEPTED: dict[str, Any] = {"accepts": "a ratio from 0 to 0.49, a percentage like 10%, or pixels like 100px"}
 
 
+def _of(kind: str) -> dict[str, Any]:
+    """What a side's own length accepts, and whose it is without one."""
+    return {**_ACCEPTED, "default_text": f"as {kind}"}
+
+
 def _written(value: object) -> object:
     """A number as the text of a ratio."""
     plain = isinstance(value, int | float) and not isinstance(value, bool)
@@ -106,16 +111,16 @@ class Placing(RelightRequest):
         json_schema_extra=_ACCEPTED,
     )
     margin_top: _LengthText | None = Field(
-        None, description="Margin of this side, in place of margin.", json_schema_extra=_ACCEPTED
+        None, description="Margin of this side, in place of margin.", json_schema_extra=_of("margin")
     )
     margin_right: _LengthText | None = Field(
-        None, description="Margin of this side, in place of margin.", json_schema_extra=_ACCEPTED
+        None, description="Margin of this side, in place of margin.", json_schema_extra=_of("margin")
     )
     margin_bottom: _LengthText | None = Field(
-        None, description="Margin of this side, in place of margin.", json_schema_extra=_ACCEPTED
+        None, description="Margin of this side, in place of margin.", json_schema_extra=_of("margin")
     )
     margin_left: _LengthText | None = Field(
-        None, description="Margin of this side, in place of margin.", json_schema_extra=_ACCEPTED
+        None, description="Margin of this side, in place of margin.", json_schema_extra=_of("margin")
     )
     padding: _LengthText = Field(
         "0",
@@ -124,16 +129,16 @@ class Placing(RelightRequest):
         json_schema_extra=_ACCEPTED,
     )
     padding_top: _LengthText | None = Field(
-        None, description="Padding of this side, in place of padding.", json_schema_extra=_ACCEPTED
+        None, description="Padding of this side, in place of padding.", json_schema_extra=_of("padding")
     )
     padding_right: _LengthText | None = Field(
-        None, description="Padding of this side, in place of padding.", json_schema_extra=_ACCEPTED
+        None, description="Padding of this side, in place of padding.", json_schema_extra=_of("padding")
     )
     padding_bottom: _LengthText | None = Field(
-        None, description="Padding of this side, in place of padding.", json_schema_extra=_ACCEPTED
+        None, description="Padding of this side, in place of padding.", json_schema_extra=_of("padding")
     )
     padding_left: _LengthText | None = Field(
-        None, description="Padding of this side, in place of padding.", json_schema_extra=_ACCEPTED
+        None, description="Padding of this side, in place of padding.", json_schema_extra=_of("padding")
     )
     scaling: Scaling = Field(
         "fit",
