@@ -47,7 +47,7 @@ class Handler(BaseHTTPRequestHandler):
         self._send(status, {"Location": "/ok", "Content-Length": str(10**12)})
 
     def _note(self, body: bytes) -> None:
-        Handler.seen.append((self.command, self.path, dict(self.headers), body))
+        self.seen.append((self.command, self.path, dict(self.headers), body))
 
     def _send(self, status: int, headers: dict[str, str], body: bytes = b"") -> None:
         self.send_response(status)

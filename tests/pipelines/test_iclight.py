@@ -213,7 +213,7 @@ def test_output_types_are_one_result(fc: ICLightPipeline, foreground: UInt8Array
         ({"light_source": "ambient"}, r"light_source ambient is a background of model fbc"),
         ({"prompt": ["a", "b"]}, r"prompt is a list of 2 values for 1 foregrounds: give one each\."),
         ({"generator": []}, r"0 generators were given for 1 foregrounds with 1 images each: give one for each"),
-        ({"background_flip": True}, r"background_flip mirrors the background picture, and none was given"),
+        ({"background_flip": True}, r"background_flip mirrors the background picture that lights the subject, and"),
     ],
 )
 def test_wrong_knobs_are_one_sentence(

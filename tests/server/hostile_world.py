@@ -144,11 +144,12 @@ class World:
     inside: int
     inside_six: int
     visits: list[str] = field(default_factory=list)
+    seen: list[Any] = field(default_factory=list)
 
     @property
     def fetched(self) -> list[str]:
         """Hosts and paths that the internet was asked for."""
-        return [f"{headers['Host']}{path}" for _, path, headers, _ in Handler.seen]
+        return [f"{headers['Host']}{path}" for _, path, headers, _ in self.seen]
 
 
 @contextmanager
@@ -162,8 +163,11 @@ def world() -> Iterator[World]:
         canaries.append(Canary("::1", visits))
     for each in canaries:
         threading.Thread(target=each.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-    with trapped(ThreadingHTTPServer((INSIDE, 0), Internet)) as internet:
-        yield World(names, internet, canary.server_port, canaries[-1].server_port, visits)
+    # What another world's server still calls, a webhook for instance, is not seen in this one.
+    seen: list[Any] = []
+    own = type("Internet", (Internet,), {"seen": seen})
+    with trapped(ThreadingHTTPServer((INSIDE, 0), own)) as internet:
+        yield World(names, internet, canary.server_port, canaries[-1].server_port, visits, seen)
     for each in canaries:
         each.shutdown()
         each.server_close()
