@@ -151,6 +151,11 @@ class CalledEngine:
         """Not here."""
         raise Unsupported("One picture at a time.")
 
+    @property
+    def offline(self) -> bool:
+        """It may ask a network: with offline mode no such engine is opened."""
+        return False
+
     def batch_key(self, request: RelightRequest) -> Hashable:
         """Each alone."""
         return id(request)

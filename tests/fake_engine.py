@@ -26,6 +26,7 @@ class FakeEngine:
         exif: EXIF of the results.
         requests: what was asked, in order.
         batches: how many requests each call of ``relight_together`` brought.
+        offline: whether pictures by URL are refused.
         closed: whether ``close`` was called.
     """
 
@@ -33,6 +34,7 @@ class FakeEngine:
     warnings: Sequence[str] = ()
     exif: bytes | None = None
     name: str = "fake"
+    offline: bool = False
     requests: list[RelightRequest] = field(default_factory=list)
     batches: list[int] = field(default_factory=list)
     closed: bool = False

@@ -288,6 +288,7 @@ def test_what_is_no_length_from_python(wrong: Any) -> None:
         ({"shadow_direction": 90}, "shadow"),
         ({"shadow_pose": 0}, "shadow"),
         ({"background_blur_radius": 0.02}, "background_blur"),
+        ({"background_scaling": "fit"}, "background_image"),
     ],
 )
 def test_what_changes_nothing_alone_is_told(knobs: dict[str, Any], needed: str) -> None:
@@ -299,6 +300,10 @@ def test_what_changes_nothing_alone_is_told(knobs: dict[str, Any], needed: str) 
 def test_a_background_picture_that_would_not_be_seen_is_refused(mode: str) -> None:
     told = refused(background_image="b.png", background_mode=mode, model="fc", prompt="a beach")
     assert told.startswith(f"A background picture was given, and background_mode {mode} puts something else")
+
+
+def test_a_colour_is_needed_where_a_colour_is_asked_for() -> None:
+    assert refused(background_mode="colour").startswith("background_mode colour needs a colour: add --background-")
 
 
 def test_sizes_are_written_in_plain_digits() -> None:
@@ -361,7 +366,8 @@ def test_every_choice_can_be_made() -> None:
                "background_blur": Blur, "shadow": Shadow, "metadata": Metadata}  # fmt: skip
     for name, words in choices.items():
         for word in get_args(words):
-            assert getattr(edit(**{name: word}), name) == word
+            with_it = {"background_image": "b.png"} if name == "background_scaling" else {}
+            assert getattr(edit(**{name: word}, **with_it), name) == word
 
 
 def test_an_edit_is_frozen_and_a_placing() -> None:

@@ -62,7 +62,7 @@ def run(parsed: argparse.Namespace) -> int:
 
     engine = engine_from(settings, [plan_of(request).model] if request.relit else [])
     with progress_bar() as progress:
-        result = edit(engine, request, offline=settings.offline, progress=with_preview(preview, progress))
+        result = edit(engine, request, progress=with_preview(preview, progress))
     files = dict(zip(paths, result.images, strict=False))
     write_results(files, result, request, output_format=output_format, overwrite=parsed.overwrite)
     show_result(list(files), result, as_json=parsed.json)

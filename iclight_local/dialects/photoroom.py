@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import Any
 
 from iclight_local.dialects.base import MEDIA_TYPES, Answer, Asked, Call, Delivered, Fault, Link, Task
 from iclight_local.dialects.photoroom_edit import edit_knobs, scene_knobs
 from iclight_local.dialects.photoroom_fields import HONOURED, PICTURES
-from iclight_local.dialects.photoroom_files import QUALITIES
+from iclight_local.dialects.photoroom_files import encoded
 from iclight_local.dialects.photoroom_lighting import lighting
 from iclight_local.dialects.photoroom_rules import check_rules, unheeded
 from iclight_local.dialects.pictures import opened_picture
 from iclight_local.dialects.values import picture, present, shown
 from iclight_local.errors import InvalidRequest, Unsupported
-from iclight_local.imaging.encode import encode
 from iclight_local.imaging.files import Picture, decode
 from iclight_local.imaging.metadata import Embedded
 from iclight_local.request import EditRequest, RelightRequest
@@ -73,7 +73,8 @@ class Photoroom:
 
     def request(self, asked: Asked, pictures: Mapping[str, bytes]) -> EditRequest:
         """As in :class:`~iclight_local.dialects.base.Dialect`."""
-        values, sources = asked.values, asked.values["sources"]
+        values = _values(asked)
+        sources = values["sources"]
         for knob, data in pictures.items():
             _check_bytes(data, sources[knob])
             opened_picture(data, sources[knob])
@@ -95,7 +96,7 @@ class Photoroom:
 
     def deliver(self, asked: Asked, request: RelightRequest, result: RelightResult) -> list[Delivered]:
         """The picture in its format, with what is kept of its metadata."""
-        values = asked.values
+        values = _values(asked)
         spoken = "png" if values["export.format"] is None else values["export.format"]
         file_format = "jpeg" if spoken == "jpg" else spoken
         headers = {}
@@ -104,10 +105,7 @@ class Photoroom:
         if "uncertainty" in result.record:
             headers["x-uncertainty-score"] = f"{result.record['uncertainty']:.4f}"
         embedded = Embedded(exif=result.exif, xmp=result.xmp, density=result.density)
-        files = [
-            encode(image, output_format=file_format, quality=QUALITIES[file_format], embedded=embedded)
-            for image in result.images
-        ]
+        files = [encoded(image, file_format, embedded) for image in result.images]
         return [Delivered(data, MEDIA_TYPES[file_format], headers) for data in files]
 
     def refusal(self, fault: Fault, sentence: str) -> Answer:
@@ -119,7 +117,7 @@ class Photoroom:
 
 
 def headers(asked: Asked) -> dict[str, str]:
-    """Headers of a relit picture: which names of the call nothing was done with, if there are such."""
+    """Headers of an edited picture: which names of the call nothing was done with, if there are such."""
     if not asked.ignored:
         return {}
     # A name may be empty, and a header may not end in a blank.
@@ -143,6 +141,13 @@ def account_refusal(fault: Fault, sentence: str, *, given: bool) -> Answer:
     if fault == "unauthorized" and not given:
         return Answer(400, {"error": {"message": "apiKey: Required"}})
     return DIALECT.refusal(fault, sentence)
+
+
+def _values(asked: Asked) -> dict[str, Any]:
+    """What was read from a call; jobs that an earlier version accepted have fewer names."""
+    absent = {name: field.check(Call({}), name) for name, field in HONOURED.items()}
+    sources = {"subject_image": asked.values.get("source", "imageFile")}
+    return {**absent, "sources": sources, **asked.values}
 
 
 def _unsupported(name: str) -> Unsupported:

@@ -70,6 +70,8 @@ def edit_knobs(values: Mapping[str, Any]) -> dict[str, Any]:
         knobs["background_mode"] = "keep"
     elif values["keepExistingAlphaChannel"] != "auto":
         knobs["own_alpha"] = "never"
+    if "background_image" not in values["sources"]:
+        knobs["background_scaling"] = None
     idle = {"outline_": "outline_colour", "shadow_": "shadow", "background_blur_": "background_blur"}
     for begin, owner in idle.items():
         if knobs[owner] is None:

@@ -88,9 +88,10 @@ class PhotoroomSegment:
         delivered = []
         for image in result.images:
             told = {"x-uncertainty-score": _score(image)} if removed else {}
-            if values["despill"] and values["channels"] == "rgba":
+            # Jobs that an earlier version accepted do not know it.
+            if values.get("despill") and values["channels"] == "rgba":
                 image = _despilled(image, request)
-            data = encoded(_finished(image, values, file_format), file_format, None)
+            data = encoded(_finished(image, values, file_format), file_format)
             delivered.append(Delivered(data, MEDIA_TYPES[file_format], told))
         return delivered
 

@@ -21,8 +21,6 @@ Check = Callable[[Call, str], Any]
 Raises:
     InvalidRequest: it is not what the field takes; the name comes first.
 """
-LARGEST = 1_000_000
-"""Pixels that ``maxWidth`` and ``maxHeight`` may name at most."""
 SIZES = ("auto", "originalImage", "croppedSubject")
 """Values of ``outputSize`` that are no size of their own."""
 EXPANSIONS = {"auto": True, "ai.auto": True, "never": False, "ai.never": False}

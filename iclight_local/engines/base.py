@@ -16,6 +16,11 @@ class Engine(Protocol):
 
     name: str
 
+    @property
+    def offline(self) -> bool:
+        """Whether pictures by URL are refused, and nothing is asked of any network."""
+        ...
+
     def relight(self, request: RelightRequest, *, progress: ProgressCallback | None = None) -> RelightResult:
         """Relight one picture.
 

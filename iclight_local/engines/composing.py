@@ -58,6 +58,8 @@ def on_canvas(layer: Layer | None, where: Place) -> Layer | None:
 def background_layer(request: EditRequest, picture: Picture, canvas: tuple[int, int]) -> Layer | None:
     """A background picture in the middle of the canvas."""
     layer = as_layer(picture)
+    if request.background_flip:
+        layer = Layer(layer.rgb[:, ::-1], None if layer.alpha is None else layer.alpha[:, ::-1])
     target = covering(layer.size, canvas, whole=request.background_scaling == "fit")
     return laid(layer, (0, 0, *layer.size), target, canvas)
 

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
 from PIL import Image
 
 from iclight_local.engines.composing import background_layer, on_canvas, place_of
@@ -146,14 +147,21 @@ def in_scene(request: EditRequest, cut: Layer, background: Picture | None) -> In
             "Nothing of the subject lies in the result, so there is nothing to light: "
             "use scaling fit, or reference_box subject."
         )
-    subject = Image.fromarray(with_alpha(front.rgb, front.alpha))
+    subject = image_of(front)
     back = _behind(request, background, where)
     if request.behind == "generate":
         light = request.light_of(subject_image=subject, background_mode="generate")
     else:
-        shown = None if back is None else Image.fromarray(back.rgb)
+        shown = None if back is None else image_of(back)
         light = request.light_of(subject_image=subject, background_image=shown, background_mode="transparent")
     return InScene(request, light, where, front, back)
+
+
+def image_of(layer: Layer) -> Image.Image:
+    """A layer as a picture, RGB or RGBA."""
+    return Image.fromarray(
+        np.ascontiguousarray(layer.rgb) if layer.alpha is None else with_alpha(layer.rgb, layer.alpha)
+    )
 
 
 def layer_of(image: Image.Image) -> Layer:

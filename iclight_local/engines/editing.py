@@ -15,27 +15,26 @@ from iclight_local import __version__
 from iclight_local.engines.base import Engine
 from iclight_local.engines.composing import as_layer, check_room, finished
 from iclight_local.engines.edit_ways import CutOut, Kept, Way, in_scene, layer_of
-from iclight_local.errors import ICLightError, InvalidRequest
+from iclight_local.engines.subject import OPAQUE_ALPHA
+from iclight_local.errors import InvalidRequest
 from iclight_local.imaging.composition import Layer
-from iclight_local.imaging.files import decode
+from iclight_local.imaging.files import decode, decoded
 from iclight_local.imaging.kept import kept_metadata
 from iclight_local.imaging.matte import OWN, sure, uncertainty
+from iclight_local.imaging.sources import read_source
 from iclight_local.imaging.specks import without_specks
-from iclight_local.request import EditRequest, RelightRequest
+from iclight_local.request import EditRequest, Knobs, RelightRequest
 from iclight_local.result import ProgressCallback, RelightResult
 
-Outcome = RelightResult | ICLightError
+Outcome = RelightResult | Exception
 
 
-def edit(
-    engine: Engine, request: EditRequest, *, offline: bool = False, progress: ProgressCallback | None = None
-) -> RelightResult:
+def edit(engine: Engine, request: EditRequest, *, progress: ProgressCallback | None = None) -> RelightResult:
     """Edit one picture.
 
     Args:
         engine: cuts out and relights.
         request: what is asked.
-        offline: refuse pictures by URL.
         progress: told how far it is.
 
     Returns:
@@ -46,37 +45,33 @@ def edit(
         InvalidRequest: the request is wrong.
         ICLightError: as :meth:`iclight_local.engines.base.Engine.relight` does.
     """
-    (outcome,) = edit_together(engine, [request], offline=offline, progress=[progress])
-    if isinstance(outcome, ICLightError):
+    (outcome,) = edit_together(engine, [request], progress=[progress])
+    if isinstance(outcome, Exception):
         raise outcome
     return outcome
 
 
 def edit_together(
-    engine: Engine,
-    requests: Sequence[EditRequest],
-    *,
-    offline: bool = False,
-    progress: Sequence[ProgressCallback | None],
+    engine: Engine, requests: Sequence[EditRequest], *, progress: Sequence[ProgressCallback | None]
 ) -> list[Outcome]:
     """Edit several pictures, those that fit together lit in one batch; for each its result, or what went wrong."""
     outcomes: list[Outcome | None] = [None] * len(requests)
     waiting: dict[int, tuple[_Edit, RelightRequest]] = {}
     for number, request in enumerate(requests):
         try:
-            one = _Edit(engine, request, offline, progress[number])
+            one = _Edit(engine, request, progress[number])
             light = one.way.light
             if light is None:
                 outcomes[number] = one.result(None)
             else:
                 waiting[number] = one, light
-        except ICLightError as error:
+        except Exception as error:  # noqa: BLE001  # whatever it is, it is of this picture and of no other
             outcomes[number] = error
     if waiting:
         told = [progress[number] for number in waiting]
         made = engine.relight_together([light for _, light in waiting.values()], progress=told)
         for (number, (one, _)), lit in zip(waiting.items(), made, strict=True):
-            outcomes[number] = lit if isinstance(lit, ICLightError) else one.outcome(lit)
+            outcomes[number] = lit if isinstance(lit, Exception) else one.outcome(lit)
     return [outcome for outcome in outcomes if outcome is not None]
 
 
@@ -90,7 +85,7 @@ def edit_key(engine: Engine, request: EditRequest) -> Hashable | None:
 class _Edit:
     """One edit on its way."""
 
-    def __init__(self, engine: Engine, request: EditRequest, offline: bool, progress: ProgressCallback | None) -> None:
+    def __init__(self, engine: Engine, request: EditRequest, progress: ProgressCallback | None) -> None:
         """Decode its pictures and cut out what has to be before any light.
 
         Raises:
@@ -101,10 +96,12 @@ class _Edit:
         self._cut: RelightResult | None = None
         self._uncertainty: float | None = None
         with self._stage("decode"):
-            self._picture = decode(request.subject_image, offline=offline)
+            # Read once: what an address or a file gives may change from one reading to the next.
+            self._data, name = read_source(request.subject_image, offline=engine.offline)
+            self._picture = decoded(self._data, name)
             given = request.background_image
-            self._background = None if given is None else decode(given, offline=offline)
-            self._metadata = kept_metadata(request.subject_image, request.metadata, offline=offline)
+            self._background = None if given is None else decode(given, offline=engine.offline)
+            self._metadata = kept_metadata(self._data, request.metadata)
         check_room(request, self._picture.size)
         self.way = self._way()
 
@@ -112,7 +109,7 @@ class _Edit:
         """As :meth:`result`, with what goes wrong."""
         try:
             return self.result(lit)
-        except ICLightError as error:
+        except Exception as error:  # noqa: BLE001  # as above
             return error
 
     def result(self, lit: RelightResult | None) -> RelightResult:
@@ -125,7 +122,10 @@ class _Edit:
         for each in (*(run.timings for run in runs), self._timings):
             for stage, seconds in each.items():
                 timings[stage] = timings.get(stage, 0.0) + seconds
-        warnings = dict.fromkeys(warning for run in runs for warning in run.warnings)
+        warnings = dict.fromkeys([*self._idle(), *(warning for run in runs for warning in run.warnings)])
+        if self._request.on_canvas:
+            # Of the canvas that was drawn for the model, and not of the picture.
+            warnings.pop(OPAQUE_ALPHA, None)
         return replace(
             base,
             images=images,
@@ -145,7 +145,7 @@ class _Edit:
         request, picture = self._request, self._picture
         if not request.cuts_out:
             return self._kept()
-        subject: Any = request.subject_image
+        subject: Any = self._data
         if picture.alpha is not None and request.own_alpha == "never" and request.matte is None:
             subject = Image.fromarray(picture.rgb)
         asked = {"subject_image": subject, "matte": request.matte}
@@ -168,7 +168,7 @@ class _Edit:
             )
         whole = Layer(whole.rgb) if opaque else whole
         between = request.outline_colour is not None or request.background_blur != "none"
-        asked: dict[str, Any] = {"subject_image": request.subject_image, "matte": request.matte}
+        asked: dict[str, Any] = {"subject_image": self._data, "matte": request.matte}
         if opaque and self._picture.alpha is not None:
             asked["subject_image"] = Image.fromarray(self._picture.rgb)
         front = self._cut_out(asked) if opaque and between else None
@@ -198,17 +198,25 @@ class _Edit:
         layers = [layer_of(image) for image in lit.images]
         if not self._request.cuts_out or self._cut is not None:
             return layers
+        if _source(lit) not in OWN:
+            layers = [
+                Layer(each.rgb, None if each.alpha is None else without_specks(each.alpha), continued=True)
+                for each in layers
+            ]
         self._note_uncertainty(lit, layers[0])
-        if _source(lit) in OWN:
-            return layers
-        return [
-            Layer(each.rgb, None if each.alpha is None else without_specks(each.alpha), continued=True)
-            for each in layers
-        ]
+        return layers
 
     def _composed(self, made: Layer | None) -> Image.Image:
         placed = self.way.placed(made)
         return finished(self._request, placed.where, placed.front, placed.back)
+
+    def _idle(self) -> list[str]:
+        """What was asked of a light that nobody asked for."""
+        request = self._request
+        names = [name for name in RelightRequest.model_fields if name in request.model_fields_set & _OF_A_LIGHT]
+        if request.relit or not names:
+            return []
+        return [f"No light was asked for, so nothing is done with {', '.join(names)}: add --light or --prompt."]
 
     def _untouched(self) -> RelightResult:
         """What an engine would tell, where none was needed."""
@@ -219,7 +227,15 @@ class _Edit:
         record = {**base.record, "kind": "edit", "edit": _own_values(self._request)}
         name = {"name": self._picture.name, "sha256": self._picture.sha256}
         width, height = self._picture.size
-        record["subject"] = {**base.record.get("subject", {}), **name, "width": width, "height": height}
+        # Who found the subject is told by the run that did: later ones were given it.
+        found = base.record if self._cut is None else self._cut.record
+        record["subject"] = {**found.get("subject", {}), **name, "width": width, "height": height}
+        segmenter = found.get("weights", {}).get("sha256", {}).get("segmenter")
+        if segmenter is not None:
+            weights = record["weights"]
+            record["weights"] = {**weights, "sha256": {**weights["sha256"], "segmenter": segmenter}}
+        if self._background is not None:
+            record["background"] = {"sha256": self._background.sha256}
         if self._uncertainty is not None:
             record["uncertainty"] = self._uncertainty
         return record
@@ -229,6 +245,10 @@ class _Edit:
         began = time.perf_counter()
         yield
         self._timings[name] = self._timings.get(name, 0.0) + time.perf_counter() - began
+
+
+_OF_A_LIGHT = {*Knobs.model_fields, "keep", "light_strength", "background_strength"} - {"background_flip"}
+"""Parameters that say how a picture is lit, and nothing without a light."""
 
 
 def _source(run: RelightResult) -> str:

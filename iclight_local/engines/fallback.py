@@ -129,6 +129,11 @@ class FallbackEngine:
                     task.take(candidate, outcome)
         return [task.ended() for task in tasks]
 
+    @property
+    def offline(self) -> bool:
+        """It may ask a network: with offline mode no such engine is opened."""
+        return False
+
     def batch_key(self, request: RelightRequest) -> Hashable:
         """As the first engine has it; None, so that nothing is batched, where that one cannot be opened."""
         try:

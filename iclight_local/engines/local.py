@@ -106,6 +106,11 @@ class LocalEngine:
         """Relight several; see :meth:`iclight_local.engines.base.Engine.relight_together`."""
         return relight_together(self, requests, progress)
 
+    @property
+    def offline(self) -> bool:
+        """See :attr:`iclight_local.engines.base.Engine.offline`."""
+        return self.options.offline
+
     def batch_key(self, request: RelightRequest) -> Hashable:
         """See :meth:`iclight_local.engines.base.Engine.batch_key`."""
         request = with_preset(request, self.options.preset)

@@ -86,6 +86,11 @@ class RemoteEngine:
                 outcomes.append(error)
         return outcomes
 
+    @property
+    def offline(self) -> bool:
+        """It may ask a network: with offline mode no such engine is opened."""
+        return False
+
     def batch_key(self, request: RelightRequest) -> Hashable:
         """None for every request: nothing is gained by sending several together."""
         return None

@@ -190,7 +190,9 @@ def shrunk(pixels: UInt8Array, size: tuple[int, int]) -> UInt8Array:
     layer = Layer(np.ascontiguousarray(pixels[..., :3]), pixels[..., 3].astype(np.float32) / np.float32(255))
     small = resampled(layer, size, (0, 0, pixels.shape[1], pixels.shape[0]))
     levels = np.rint((0 if small.alpha is None else small.alpha) * np.float32(255))
-    return np.dstack([small.rgb, levels.astype(np.uint8)])
+    result = np.dstack([small.rgb, levels.astype(np.uint8)])
+    result[result[..., 3] == 0] = 0
+    return result
 
 
 def covering(size: tuple[int, int], canvas: tuple[int, int], *, whole: bool) -> Box:

@@ -53,7 +53,11 @@ def decode(source: ImageSource, *, offline: bool = False) -> Picture:
         InvalidRequest: the source cannot be read, is no picture, is damaged or too large.
         OutOfMemory: the picture does not fit into this machine's memory.
     """
-    data, name = read_source(source, offline=offline)
+    return decoded(*read_source(source, offline=offline))
+
+
+def decoded(data: bytes | Image.Image, name: str) -> Picture:
+    """The same for what :func:`iclight_local.imaging.sources.read_source` gave; raises as :func:`decode` does."""
     image = open_picture(data, name)
     load_picture(image, name)
     colour, alpha = _split(image, name)

@@ -32,8 +32,9 @@ def without_specks(matte: FloatArray) -> FloatArray:
     parts, count = ndimage.label(small > _SEEN, _AROUND)
     if count < 2:
         return matte
-    areas = ndimage.sum_labels(small, parts, np.arange(count + 1))
-    specks = (areas <= SMALL * areas.max()) & (np.arange(count + 1) > 0)
+    areas = ndimage.sum_labels(small, parts, np.arange(1, count + 1))
+    # What belongs to no part has the number 0.
+    specks = np.concatenate([[False], areas <= SMALL * areas.max()])
     if not specks.any():
         return matte
     # Whatever is fainter around a speck goes with it.

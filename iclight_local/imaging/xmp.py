@@ -64,8 +64,8 @@ def upright_packet(packet: bytes) -> bytes | None:
         for element in (root, *root.getElementsByTagName("*")):
             _correct(document, element)
         return f"{_HEAD}{root.toxml()}{_FOOT}".encode()
-    # Elements inside of each other by the thousand end in a RecursionError.
-    except (ExpatError, ValueError, RecursionError):
+    # Elements inside of each other by the thousand end in a RecursionError, unknown encodings in a LookupError.
+    except (ExpatError, ValueError, LookupError, RecursionError):
         return None
 
 

@@ -134,7 +134,7 @@ class Execution:
             # Jobs that are done together are of one kind: their keys tell.
             edits = [request for request in asked if isinstance(request, EditRequest)]
             if edits:
-                return [*edit_together(engine, edits, progress=watched, offline=True)]
+                return [*edit_together(engine, edits, progress=watched)]
             return [*engine.relight_together(asked, progress=watched)]
         except Exception as error:  # noqa: BLE001  # told by whoever ends the job
             if len(jobs) == 1:

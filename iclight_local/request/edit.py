@@ -145,19 +145,24 @@ class EditRequest(Placing):
 
 
 _NOT_OF_THE_LIGHT = frozenset(
-    ("background_image", "background_mode", "background_colour", "output_format", "matte", "subject_image")
+    (
+        *("background_image", "background_mode", "background_colour", "background_flip"),
+        *("output_format", "matte", "subject_image"),
+    )
 )
 """What an edit says by the names of a relight, and does itself."""
 _NEED = {
     "outline_colour": ("outline_width", "outline_blur"),
     "shadow": ("shadow_direction", "shadow_spread", "shadow_softness", "shadow_intensity", "shadow_pose"),
     "background_blur": ("background_blur_radius",),
+    "background_image": ("background_scaling",),
 }
 """Parameters, and those that change nothing without them."""
 _CURES = {
     "outline_colour": "--outline-colour '#ffffff'",
     "shadow": "--shadow auto",
     "background_blur": "--background-blur gaussian",
+    "background_image": "--background-image FILE",
 }
 
 
@@ -184,6 +189,8 @@ def check_edit(request: EditRequest) -> None:
             f"A background picture was given, and background_mode {request.behind} puts something else behind the "
             "subject: leave one of them out."
         )
+    if request.behind == "colour" and request.background_colour == "transparent":
+        raise InvalidRequest("background_mode colour needs a colour: add --background-colour '#ffffff'.")
     for owner, names in _NEED.items():
         if getattr(request, owner) in (None, "none"):
             idle = next((name for name in names if name in request.model_fields_set), None)

@@ -137,6 +137,6 @@ def delivered(image: Image.Image | bytes | None, /, **fields: Any) -> Edited:
     asked, engine = DIALECT.read(call), Telling()
     pictures = {knob: there[at.url] if isinstance(at, Link) else at for knob, at in asked.pictures.items()}
     request = DIALECT.request(asked, pictures)
-    result = edit(engine, request, offline=True)
+    result = edit(engine, request)
     [found] = DIALECT.deliver(asked, request, result)
     return Edited(found.data, found.media_type, {**headers(asked), **found.headers}, engine.requests)

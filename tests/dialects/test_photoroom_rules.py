@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from iclight_local.dialects.base import Call, Link
+from iclight_local.dialects.base import Asked, Call, Link
 from iclight_local.dialects.photoroom import DIALECT
 from iclight_local.errors import InvalidRequest, Unsupported
+from iclight_local.result import RelightResult
 from tests.dialects.photoroom_calls import BLUE, RED, cut_out, delivered, grey, png, read, requested
 
 PHOTO = grey(90, (80, 40))
@@ -248,3 +249,14 @@ def test_a_picture_that_says_nothing_is_cut_out_and_fills_its_frame() -> None:
     found = delivered(image)
     assert (found.image.size, found.image.mode, found.media_type) == ((80, 40), "RGBA", "image/png")
     assert found.box == (0, 0, 40, 40)
+
+
+def test_a_job_that_an_earlier_version_accepted_is_done() -> None:
+    """It has the names that were known then, and ``source`` in place of ``sources``."""
+    values = {"lighting.mode": "ai.auto", "removeBackground": False, "keepExistingAlphaChannel": None}
+    values |= {"export.format": "jpeg", "source": "imageFile"}
+    data = png(grey(60))
+    request = DIALECT.request(Asked(values, {"subject_image": b""}), {"subject_image": data})
+    assert (request.behind, request.kept, request.metadata) == ("keep", "detail", "none")
+    [found] = DIALECT.deliver(Asked(values, {}), request, RelightResult([grey(9)], 1, {}, "fake"))
+    assert found.media_type == "image/jpeg"

@@ -238,6 +238,83 @@ def test_uncertainty_is_told_of_a_network_s_matte_alone() -> None:
     assert "uncertainty" not in result_of(subject_image=photo(), background_mode="keep").record
 
 
+def test_a_light_s_knobs_without_a_light_are_told() -> None:
+    told = result_of(subject_image=photo(), number_of_images=3, steps=9, background_flip=False).warnings
+    assert told == (
+        "No light was asked for, so nothing is done with steps, number_of_images: add --light or --prompt.",
+    )
+    assert result_of(subject_image=photo(), steps=9, light="left").warnings == ()
+
+
+def test_a_flipped_background_lights_and_stands_flipped() -> None:
+    engine = FramedFake()
+    two = Image.new("RGB", (10, 10), (0, 200, 0))
+    two.paste((200, 0, 200), (0, 0, 5, 10))
+    placed = {"output_size": "100x100", "padding": "40px", "pad_cropped_sides": True}
+    image = edited(engine, background_image=two, model="fbc", background_flip=True, **placed)
+    asked = engine.requests[-1]
+    assert not asked.background_flip
+    assert asked.background_image.getpixel((10, 50)) == at(image, 10, 50) == (0, 200, 0)
+    assert asked.background_image.getpixel((90, 50)) == at(image, 90, 50) == (200, 0, 200)
+
+
+def test_what_a_background_hides_does_not_light() -> None:
+    engine = FramedFake()
+    veiled = Image.new("RGBA", (10, 10), (255, 0, 0, 0))
+    edited(engine, background_image=veiled, model="fbc")
+    seen = engine.requests[-1].background_image
+    assert (seen.mode, seen.getchannel("A").getextrema()) == ("RGBA", (0, 0))
+
+
+def test_an_offline_engine_s_edit_reaches_no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("socket.socket.connect", lambda *_: pytest.fail("the network was asked"))
+    for knobs in ({"subject_image": "http://example.org/a.png"}, {"background_image": "http://example.org/b.png"}):
+        with pytest.raises(InvalidRequest, match="offline"):
+            edited(FramedFake(offline=True), **knobs)
+
+
+def test_a_source_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    buffer, read = io.BytesIO(), []
+    photo().save(buffer, "png")
+
+    def fetched(source: Any, **_: Any) -> tuple[bytes, str]:
+        read.append(source)
+        return buffer.getvalue(), "a.png"
+
+    monkeypatch.setattr("iclight_local.engines.editing.read_source", fetched)
+    kept = {"background_mode": "keep", "outline_colour": "#ffffff", "light": "left"}
+    result = result_of(subject_image="http://example.org/a.png", **kept)
+    assert read == ["http://example.org/a.png"]
+    assert result.record["subject"]["name"] == "a.png"
+
+
+def test_one_picture_s_failure_is_no_other_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = EditRequest.light_of
+
+    def broken(self: EditRequest, **pictures: Any) -> Any:
+        if self.seed == 2:
+            raise MemoryError("too much")
+        return real(self, **pictures)
+
+    monkeypatch.setattr(EditRequest, "light_of", broken)
+    asked = [EditRequest(subject_image=photo(), light="left", seed=seed) for seed in (1, 2, 3)]
+    outcomes = edit_together(FramedFake(), asked, progress=[None] * 3)
+    assert [type(outcome).__name__ for outcome in outcomes] == ["RelightResult", "MemoryError", "RelightResult"]
+
+
+def test_the_record_tells_who_found_the_subject() -> None:
+    back = Image.new("RGB", (10, 10))
+    for knobs in ({"background_mode": "keep", "outline_colour": "#ffffff"}, {"background_mode": "generate"}):
+        result = result_of(subject_image=photo(), prompt="beach", **knobs)
+        assert result.record["subject"]["matte"] == "fake"
+    assert len(result_of(subject_image=photo(), background_image=back).record["background"]["sha256"]) == 64
+
+
+def test_uncertainty_is_the_same_with_a_light_and_without() -> None:
+    unlit, lit = result_of(subject_image=photo()), result_of(subject_image=photo(), light="left")
+    assert unlit.record["uncertainty"] == lit.record["uncertainty"] == 0
+
+
 def test_edits_that_fit_together_are_lit_together() -> None:
     engine = FramedFake()
     asked = [

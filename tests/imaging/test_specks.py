@@ -24,6 +24,12 @@ def test_a_speck_goes_with_what_is_faint_around_it() -> None:
     assert subject_box(found) == (60, 49, 140, 151)
 
 
+def test_a_veil_over_everything_is_no_part() -> None:
+    drawn = np.full((1024, 1024), 0.019, np.float32)
+    drawn[500:512, 500:512] = drawn[600:608, 600:608] = 1
+    assert without_specks(drawn) is drawn
+
+
 def test_a_second_part_stays() -> None:
     """A pair of shoes is two parts; 1 % of the subject's 8000 is the bound."""
     drawn = matte()

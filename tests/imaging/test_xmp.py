@@ -74,11 +74,13 @@ def test_without_its_envelope_and_with_a_mark_it_is_a_packet_too() -> None:
         wrapped("<unbound:a/>"),
         wrapped("\xff").replace(b"\xc3\xbf", b"\xff"),
         wrapped("").decode().encode("utf-16"),
+        b'<?xml version="1.0" encoding="nope"?><a/>',
+        b'<?xml version="1.0" encoding="hex"?><a/>',
         b'<!DOCTYPE a [<!ENTITY b "c">]>' + f'<rdf:RDF xmlns:rdf="{RDF}">&b;</rdf:RDF>'.encode(),
         wrapped("<a>" * 5000 + "</a>" * 5000),
         wrapped("", room=1 << 20),
     ],
-    ids=range(12),
+    ids=range(14),
 )
 def test_a_damaged_packet_is_none(packet: bytes) -> None:
     assert upright_packet(packet) is None
