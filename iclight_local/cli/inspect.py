@@ -18,6 +18,8 @@ from iclight_local.segmenters.catalogue import DEFAULT as DEFAULT_SEGMENTER
 from iclight_local.sentences import printable
 from iclight_local.store.bundles import DEFAULT as DEFAULT_BUNDLE
 
+SET_BY_EDIT = ("fit", "background_mode", "background_colour", "contact_shadow")
+"""Parameters of the relight within an edit that the edit decides."""
 SET_BY_SHEET = ("light",)
 """Parameters that a sheet's pictures differ in."""
 SUMMARY = "Show how a result was made: request, seed, weights and versions."
@@ -49,9 +51,9 @@ def replay_command(record: dict[str, Any]) -> str:
     """
     knobs, subject = _table(record, "request"), _table(record, "subject")
     kind = record.get("kind")
-    command = str(kind) if kind in ("normals", "sheet") else "relight"
+    command = str(kind) if kind in ("normals", "sheet", "edit") else "relight"
     words = ["iclight", command, _operand(str(subject.get("name", ""))), *_lights(record)]
-    elsewhere = {"normals": SET_BY_NORMALS, "sheet": SET_BY_SHEET}.get(command, ())
+    elsewhere = {"normals": SET_BY_NORMALS, "sheet": SET_BY_SHEET, "edit": SET_BY_EDIT}.get(command, ())
     for key, knob in PICTURES.items():
         if key in record:
             words += [option_of(knob), key.upper()]
@@ -62,11 +64,20 @@ def replay_command(record: dict[str, Any]) -> str:
         value = knobs.get(name)
         if value is None or name in elsewhere or value == implied.get(name, field.default):
             continue
-        flag, text = option_of(name), str(value)
-        # What begins with a dash would be taken for an option.
-        words += [flag] if value is True else [f"{flag}={text}"] if text.startswith("-") else [flag, text]
+        words += _option(name, value)
+    for name, value in _table(record, "edit").items():
+        # What stands behind a subject follows from the other options, but for these.
+        follows = name == "background_mode" and value not in ("keep", "generate")
+        if not (value is None or value is False or follows):
+            words += _option(name, value)
     words += _engine(record)
     return shlex.join(words)
+
+
+def _option(name: str, value: object) -> list[str]:
+    flag, text = option_of(name), str(value)
+    # What begins with a dash would be taken for an option.
+    return [flag] if value is True else [f"{flag}={text}"] if text.startswith("-") else [flag, text]
 
 
 def _engine(record: dict[str, Any]) -> list[str]:

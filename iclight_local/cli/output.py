@@ -151,7 +151,9 @@ def show_result(paths: list[Path], result: RelightResult, *, as_json: bool) -> N
     for path in paths:
         print(path)
     spent = ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in timings.items() if seconds >= 0.05)
-    _tell("; ".join(part for part in (_made(result), spent, _memory(result)) if part))
+    told = [part for part in (_made(result), spent, _memory(result)) if part]
+    if told:
+        _tell("; ".join(told))
 
 
 def _made(result: RelightResult) -> str:

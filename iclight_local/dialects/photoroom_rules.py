@@ -52,7 +52,7 @@ def _wanted(name: str, values: Mapping[str, Any]) -> str | None:
         return "can't be provided if removeBackground is false"
     sized = values["outputSize"] is not None and values["outputSize"] not in SIZES
     if name in ("maxWidth", "maxHeight") and sized:
-        return "can only be provided if outputSize is originalImage or croppedSubject"
+        return "can only be provided if outputSize is auto, originalImage or croppedSubject"
     if name in NEEDS and NEEDS[name] == ("shadow.mode",) and values["shadow.mode"] not in (None, _OVERRIDABLE):
         return f"can only be provided if shadow.mode is {_OVERRIDABLE}"
     return None

@@ -21,10 +21,12 @@ from iclight_local.dialects.pictures import opened_picture
 from iclight_local.dialects.segmind import unused
 from iclight_local.dialects.values import boolean, picture, word
 from iclight_local.errors import InvalidRequest
+from iclight_local.imaging.compose import with_alpha
 from iclight_local.imaging.despill import despilled
 from iclight_local.imaging.files import decode
 from iclight_local.imaging.matte import OWN, split_alpha, sure, uncertainty
 from iclight_local.imaging.opening import load_picture
+from iclight_local.imaging.specks import without_specks
 from iclight_local.request import RelightRequest
 from iclight_local.result import RelightResult
 
@@ -87,6 +89,7 @@ class PhotoroomSegment:
         removed = result.record["subject"]["matte"] not in OWN
         delivered = []
         for image in result.images:
+            image = _tidied(image) if removed else image
             told = {"x-uncertainty-score": _score(image)} if removed else {}
             # Jobs that an earlier version accepted do not know it.
             if values.get("despill") and values["channels"] == "rgba":
@@ -104,9 +107,15 @@ class PhotoroomSegment:
 DIALECT = PhotoroomSegment()
 
 
+def _tidied(image: Image.Image) -> Image.Image:
+    """A network's cut-out without its haze and specks, which an edit does not have either."""
+    front, matte = split_alpha(image)
+    return image if matte is None else Image.fromarray(with_alpha(front, without_specks(sure(matte))))
+
+
 def _score(image: Image.Image) -> str:
     _, matte = split_alpha(image)
-    return f"{0.0 if matte is None else uncertainty(sure(matte)):.4f}"
+    return f"{0.0 if matte is None else uncertainty(matte):.4f}"
 
 
 def _despilled(image: Image.Image, request: RelightRequest) -> Image.Image:

@@ -95,6 +95,7 @@ class _Edit:
         self._timings: dict[str, float] = {}
         self._cut: RelightResult | None = None
         self._uncertainty: float | None = None
+        self._unpadded: tuple[str, ...] = ()
         with self._stage("decode"):
             # Read once: what an address or a file gives may change from one reading to the next.
             self._data, name = read_source(request.subject_image, offline=engine.offline)
@@ -131,7 +132,7 @@ class _Edit:
             images=images,
             # No seed made what was only cut out.
             seed=None if lit is None else lit.seed,
-            record=self._record(base),
+            record=self._record(base if lit is not None else _without_a_light(base)),
             # What the engine saw may have been a drawn canvas: what is kept is that of the picture that was given.
             exif=self._metadata.exif,
             xmp=self._metadata.xmp,
@@ -208,15 +209,23 @@ class _Edit:
 
     def _composed(self, made: Layer | None) -> Image.Image:
         placed = self.way.placed(made)
+        self._unpadded = placed.where.unpadded
         return finished(self._request, placed.where, placed.front, placed.back)
 
     def _idle(self) -> list[str]:
-        """What was asked of a light that nobody asked for."""
-        request = self._request
+        """What was asked for and nothing was done with, one sentence each."""
+        request, told = self._request, []
         names = [name for name in RelightRequest.model_fields if name in request.model_fields_set & _OF_A_LIGHT]
-        if request.relit or not names:
-            return []
-        return [f"No light was asked for, so nothing is done with {', '.join(names)}: add --light or --prompt."]
+        if names and not request.relit:
+            told += [f"No light was asked for, so nothing is done with {', '.join(names)}: add --light or --prompt."]
+        if request.background_blur != "none" and request.behind in ("transparent", "colour"):
+            told += ["Nothing stands behind the subject that could be blurred: add --background-image FILE."]
+        if self._unpadded:
+            told += [
+                f"The picture cuts its subject off ({', '.join(self._unpadded)}), so there is no padding there: "
+                "add --pad-cropped-sides to have it all the same."
+            ]
+        return told
 
     def _untouched(self) -> RelightResult:
         """What an engine would tell, where none was needed."""
@@ -249,6 +258,12 @@ class _Edit:
 
 _OF_A_LIGHT = {*Knobs.model_fields, "keep", "light_strength", "background_strength"} - {"background_flip"}
 """Parameters that say how a picture is lit, and nothing without a light."""
+
+
+def _without_a_light(run: RelightResult) -> RelightResult:
+    """A run whose record says nothing of the light that it did not have."""
+    light = ("request", "passes", "seed")
+    return replace(run, record={name: value for name, value in run.record.items() if name not in light})
 
 
 def _source(run: RelightResult) -> str:

@@ -165,7 +165,7 @@ def recorded_run(record: Mapping[str, Any]) -> RecordedRun:
     if record.get("kind") != "relight" or not knobs:
         raise InvalidRequest(
             f"The record is that of {printable(str(record.get('kind', 'something else')))}: "
-            "a result of iclight relight is needed."
+            "a result of iclight relight is needed; iclight inspect shows the command that makes others again."
         )
     image = record.get("image", 0)
     return RecordedRun(record, knobs, image if isinstance(image, int) else 0)

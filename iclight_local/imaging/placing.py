@@ -30,6 +30,7 @@ RIM = 2
 TOUCHED = 0.02
 """Share of a side's length; a subject that touches less of it is not cut off there."""
 
+_SIDES: tuple[Side, ...] = ("left", "right", "top", "bottom")
 _HALVES: dict[Horizontal | Vertical, int] = {"left": 0, "top": 0, "center": 1, "right": 2, "bottom": 2}
 """Halves of the free space that lie before the subject."""
 
@@ -53,12 +54,14 @@ class Place:
         target: where ``source`` lies on the canvas; at least 1 x 1 pixels. It may leave the canvas, and with fill be
             many times its size.
         result: size of the finished result; at least 1 x 1, and no larger than the canvas.
+        unpadded: sides that cut the subject off, and whose padding was left out for that.
     """
 
     canvas: Size
     source: Box
     target: Box
     result: Size
+    unpadded: tuple[Side, ...] = ()
 
 
 def subject_box(matte: FloatArray) -> Box | None:
@@ -136,7 +139,9 @@ def place(request: Placing, picture: Size, subject: Box, cropped: Cropped) -> Pl
     wide, high = _scaled((width, height), scale)
     x = left + (right - left - wide) * _halves(request.horizontal_alignment, beside) // 2
     y = top + (bottom - top - high) * _halves(request.vertical_alignment, above) // 2
-    return Place(canvas, source, (x, y, x + wide, y + high), _result(request, canvas))
+    cut = zip(_SIDES, (*beside, *above), strict=True)
+    unpadded = tuple(side for side, bare in cut if bare and request.length("padding", side).amount > 0)
+    return Place(canvas, source, (x, y, x + wide, y + high), _result(request, canvas), unpadded)
 
 
 def _canvas(request: Placing, picture: Size, subject: Box) -> Size:

@@ -90,7 +90,7 @@ def _read_path(text: str) -> tuple[bytes, str]:
     try:
         mode = Path(text).stat().st_mode
         if stat.S_ISDIR(mode):
-            raise InvalidRequest(f"{text} is a folder: one picture is needed; use `iclight batch` for a whole folder.")
+            raise InvalidRequest(f"{text} is a folder: one picture is needed; name a file in it.")
         # A device such as /dev/zero has no end; a pipe (`<(…)` in a shell) has one.
         if not (stat.S_ISREG(mode) or stat.S_ISFIFO(mode)):
             raise InvalidRequest(f"{text} is a device or socket: the path of a picture file is needed.")

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from iclight_local.errors import InvalidRequest
 from iclight_local.request.finish import BackgroundMode
+from iclight_local.request.knobs import Source
 from iclight_local.request.placing import Placing, Scaling
 from iclight_local.request.relight import RelightRequest
 
@@ -30,6 +31,21 @@ class EditRequest(Placing):
     """
 
     fit: Literal["input"] = Field("input", description="An edit always keeps the picture's own pixels.")
+    keep: Literal["detail", "colour", "all"] | None = Field(
+        None,
+        description="What a relit subject keeps of the picture. detail: the fine detail. colour: hue and saturation. "
+        "all: both; the light alone is new.",
+        json_schema_extra={"default_text": "detail"},
+    )
+    background_mode: BackgroundMode | None = Field(
+        None,
+        description="What stands behind the subject, over background_colour. transparent, colour: nothing else. "
+        "image: background_image. keep: the picture's own background. generate: a scene that the prompt says.",
+        json_schema_extra={"default_text": "image, colour or transparent, by what is given"},
+    )
+    background_image: Source | None = Field(
+        None, description="A picture that stands behind the subject, and lights it, too, with model fbc."
+    )
     own_alpha: OwnAlpha = Field(
         "auto",
         description="auto: a picture's own transparency is its matte, and an opaque alpha channel means that nothing "
@@ -61,7 +77,7 @@ class EditRequest(Placing):
         0, ge=0, le=0.025, description="Standard deviation of its blur, relative to the result's longer side."
     )
     shadow: Shadow = Field(
-        "none", description="A shadow that the subject casts, drawn from its outline; auto: away from the light."
+        "none", description="A shadow that the subject casts, drawn from its silhouette; auto: away from the light."
     )
     shadow_direction: float | None = Field(
         None,
@@ -198,5 +214,3 @@ def check_edit(request: EditRequest) -> None:
                 raise InvalidRequest(
                     f"{idle} changes nothing without {owner}, which was not given: add {_CURES[owner]}."
                 )
-    if request.kept == "none":
-        raise InvalidRequest("keep none gives the model's own picture, and an edit the subject's: use iclight relight.")

@@ -24,7 +24,7 @@ MOST_SIDE = 30_000
 MAX_RATIO = 0.49
 """Largest margin or padding of a side, relative to the picture."""
 _LENGTH = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(%|px)?", re.ASCII)
-_SIZE = re.compile(r"([0-9]{1,5})x([0-9]{1,5})")
+_SIZE = re.compile(r"([0-9]{1,9})x([0-9]{1,9})")
 _ACCEPTED: dict[str, Any] = {"accepts": "a ratio from 0 to 0.49, a percentage like 10%, or pixels like 100px"}
 
 
@@ -94,7 +94,7 @@ class Placing(RelightRequest):
 
     output_size: str = Field(
         "original",
-        pattern=r"^(original|subject|[0-9]{1,5}x[0-9]{1,5})$",
+        pattern=r"^(original|subject|[0-9]{1,9}x[0-9]{1,9})$",
         description="Size of the result. original: the picture's. subject: that of the subject's box. "
         "Else width and height like 1000x1000.",
         json_schema_extra={"accepts": "original, subject, or a size like 1000x1000"},

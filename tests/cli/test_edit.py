@@ -64,6 +64,24 @@ def test_a_cut_out_has_a_name_and_a_record(iclight: Command, folder: Path, frame
     assert Image.open("photo-edited.png").mode == "RGBA"
 
 
+def test_inspect_tells_how_to_do_it_again(iclight: Command, folder: Path, framed: FramedFake) -> None:
+    photo(folder)
+    options = ("--padding", "4px", "--background-colour", "#ffffff", "--shadow", "soft", "--shadow-intensity", "0")
+    iclight("edit", "photo.png", "-o", "out.png", *options)
+    again = iclight("inspect", "out.png").out.splitlines()[-1]
+    assert again.startswith("again: iclight edit photo.png --background-colour '#ffffff' --padding 4px --shadow soft ")
+    assert "--shadow-intensity 0" in again
+    assert "--seed" not in again
+    iclight("edit", "photo.png", "-o", "lit.png", "--background-mode", "keep", "--light", "left", "--seed", "3")
+    again = iclight("inspect", "lit.png").out.splitlines()[-1]
+    for words in ("iclight edit photo.png", "--light left", "--seed 3", "--background-mode keep"):
+        assert words in again
+    assert "--fit" not in again
+    refused = iclight("replay", "out.png")
+    assert refused.status == 2
+    assert "iclight inspect shows the command" in refused.err
+
+
 def test_several_scenes(iclight: Command, folder: Path, framed: FramedFake) -> None:
     options = ("--background-mode", "generate", "--prompt", "beach", "--number-of-images", "2")
     answer = iclight("edit", str(photo(folder)), "-o", "out.png", *options)

@@ -48,7 +48,7 @@ CLIENTS: dict[str, dict[str, Any]] = {
 }
 REFUSED: list[tuple[dict[str, Any], str]] = [
     *[
-        ({"outputSize": "200x400", name: "100"}, f"{name} can only be provided if outputSize is originalImage or")
+        ({"outputSize": "200x400", name: "100"}, f"{name} can only be provided if outputSize is auto, originalImage or")
         for name in ("maxWidth", "maxHeight")
     ],
     *[

@@ -246,6 +246,21 @@ def test_a_light_s_knobs_without_a_light_are_told() -> None:
     assert result_of(subject_image=photo(), steps=9, light="left").warnings == ()
 
 
+def test_what_an_edit_did_not_do_is_told() -> None:
+    [told] = result_of(subject_image=photo(), background_blur="bokeh").warnings
+    assert told.startswith("Nothing stands behind the subject that could be blurred")
+    # The fake's subject is cut off at the left, the top and the bottom.
+    [told] = result_of(subject_image=photo(), padding="10%", padding_top="0").warnings
+    assert told.startswith("The picture cuts its subject off (left, bottom), so there is no padding there")
+    assert result_of(subject_image=photo(), padding="10%", pad_cropped_sides=True).warnings == ()
+
+
+def test_the_record_of_an_edit_without_light_tells_of_none() -> None:
+    unlit, lit = result_of(subject_image=photo()), result_of(subject_image=photo(), light="left", seed=3)
+    assert not {"request", "passes", "seed"} & unlit.record.keys()
+    assert (lit.record["seed"], lit.record["request"]["light"]) == (3, "left")
+
+
 def test_a_flipped_background_lights_and_stands_flipped() -> None:
     engine = FramedFake()
     two = Image.new("RGB", (10, 10), (0, 200, 0))

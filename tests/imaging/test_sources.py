@@ -156,7 +156,7 @@ def test_missing_folder_empty_device(tmp_path: Path) -> None:
     assert "does not exist" in refusal(tmp_path / "no.png")
     assert "does not exist" in refusal(tmp_path / "file" / "no.png")
     assert "is a folder" in refusal(tmp_path)
-    assert "iclight batch" in refusal(".")
+    assert "name a file in it" in refusal(".")
     assert refusal(tmp_path / "empty.png").startswith("empty.png is empty (0 bytes)")
     assert "device" in refusal("/dev/zero")
     assert "the path is empty" in refusal("")
