@@ -25,6 +25,7 @@ from iclight_local.cli import COMMANDS, command_summary
 from iclight_local.cli.providers import PRICE_UNKNOWN, takes
 from iclight_local.dialects.photoroom_fields import HONOURED, PARTS, PICTURES
 from iclight_local.dialects.photoroom_outside import documented, outside_names
+from iclight_local.dialects.photoroom_values import accepted
 from iclight_local.errors import ICLightError
 from iclight_local.fields import knob_fields, markdown_table
 from iclight_local.pipelines.memory import DEFAULT_WORK, GIB, SD15, choose_measures
@@ -146,18 +147,26 @@ def bench() -> str:
 
 def photoroom() -> str:
     """Every parameter of Photoroom's ``/v2/edit``, and what becomes of it."""
-    rows = {name: ("honoured", field.how) for name, field in (HONOURED | PICTURES).items() if name not in PARTS}
+    rows = {
+        name: ("honoured", accepted(field.check), field.how) for name, field in HONOURED.items() if name not in PARTS
+    }
+    for name, each in PICTURES.items():
+        rows[name] = "honoured", "a file" if name.endswith("File") else "an address", each.how
     for name in outside_names():
         known = documented(name)
         if known is None:
             raise KeyError(name)
         if known.needs is not None:
-            rows[name] = "told", f"Changes nothing without `{known.needs}`: named in `pr-unsupported-attributes`."
+            rows[name] = (
+                "told",
+                accepted(known.check),
+                f"Changes nothing without `{known.needs}`: named in `pr-unsupported-attributes`.",
+            )
         else:
             idle = "".join(f" `{value}` changes nothing and is taken." for value in known.idle)
-            rows[name] = "refused", f"400 with `code: unsupported_locally`.{idle}"
-    lines = [f"| `{name}` | {verdict} | {how} |" for name, (verdict, how) in sorted(rows.items())]
-    return "\n".join(["| parameter | here | how |", "|---|---|---|", *lines]) + "\n"
+            rows[name] = "refused", accepted(known.check), f"400 with `code: unsupported_locally`.{idle}"
+    lines = [f"| `{name}` | {verdict} | {values} | {how} |" for name, (verdict, values, how) in sorted(rows.items())]
+    return "\n".join(["| parameter | here | values | how |", "|---|---|---|---|", *lines]) + "\n"
 
 
 def edits() -> str:

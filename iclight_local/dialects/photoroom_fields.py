@@ -134,7 +134,8 @@ HONOURED: dict[str, Honoured] = {
     ),
     "shadow.intensityOverride": Honoured(between(0, 1), "Opacity of the shadow."),
     "shadow.mode": Honoured(
-        one_of(*_SHADOWS), "A shadow drawn from the outline of the subject, an approximation: hosted it is generated."
+        one_of(*_SHADOWS),
+        "A shadow drawn from the silhouette of the subject, an approximation: hosted it is generated.",
     ),
     "shadow.softnessOverride": Honoured(between(0, 1), "Its blur, which grows with the distance from the ground."),
     "shadow.spreadOverride": Honoured(angle(0, 90, short=10, medium=45, long=90), "Its length."),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from PIL import ImageColor
@@ -28,19 +29,31 @@ EXPANSIONS = {"auto": True, "ai.auto": True, "never": False, "ai.never": False}
 _HEX = re.compile(r"#?([0-9a-f]{3}|[0-9a-f]{6}|[0-9a-f]{8})", re.ASCII)
 
 
+@dataclass(frozen=True)
+class Reading:
+    """A check that can say what it accepts."""
+
+    accepts: str
+    read: Check
+
+    def __call__(self, call: Call, name: str) -> Any:
+        """As :data:`Check`."""
+        return self.read(call, name)
+
+
 def one_of(*words: str) -> Check:
     """One of several words."""
-    return lambda call, name: word(call, name, None, words)
+    return Reading(", ".join(f"`{each}`" for each in words), lambda call, name: word(call, name, None, words))
 
 
 def between(low: float, high: float) -> Check:
     """A number of a range."""
-    return lambda call, name: number(call, name, None, low, high)
+    return Reading(f"{low:.7g} to {high:.7g}", lambda call, name: number(call, name, None, low, high))
 
 
 def yes_or_no(default: bool) -> Check:
     """True or false."""
-    return lambda call, name: boolean(call, name, default)
+    return Reading("`true`, `false`", lambda call, name: boolean(call, name, default))
 
 
 def seed_of(call: Call, name: str) -> int | None:
@@ -104,7 +117,7 @@ def angle(low: float, high: float, **words: float) -> Check:
                 f"{name} must be between {low:g} and {high:g} or one of {', '.join(words)}, not {shown(value)}"
             ) from None
 
-    return check
+    return Reading(f"{low:g} to {high:g}, or {', '.join(f'`{each}`' for each in words)}", check)
 
 
 def expansion(call: Call, name: str) -> bool | None:
@@ -143,3 +156,18 @@ def colour(call: Call, name: str) -> str | None:
     digits = "".join(2 * digit for digit in found[1]) if len(found[1]) == 3 else found[1]
     full = digits if len(digits) == 8 else digits + "ff"
     return None if full.endswith("00") else full
+
+
+_ACCEPTED: dict[Check, str] = {
+    anything: "anything",
+    colour: "a colour",
+    expansion: ", ".join(f"`{each}`" for each in EXPANSIONS),
+    output_size: "`auto`, `originalImage`, `croppedSubject`, `200x400`",
+    seed_of: "a whole number from 0",
+    spacing: "`0.1`, `10%`, `100px`",
+}
+
+
+def accepted(check: Check) -> str:
+    """What a check accepts, for the table in the server's manual."""
+    return check.accepts if isinstance(check, Reading) else _ACCEPTED.get(check, "text")
