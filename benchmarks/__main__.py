@@ -9,7 +9,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.mini.trial import SECTIONS, Trial
+from benchmarks.mini.trial import Trial
+from benchmarks.options import (
+    add_mini_options,
+    add_pipeline_options,
+    add_serving_options,
+    add_transfer_options,
+)
 from benchmarks.sides import SIDES, Experiment
 
 
@@ -30,7 +36,7 @@ def build_parser() -> argparse.ArgumentParser:
     full.set_defaults(run=_fullsize)
 
     pipeline = commands.add_parser("pipeline", help="compare iclight_local with plain diffusers")
-    _add_pipeline_options(pipeline)
+    add_pipeline_options(pipeline)
     pipeline.set_defaults(run=_pipeline)
 
     loading = commands.add_parser("loading", help="time and memory of loading, against merging whole state dicts")
@@ -56,11 +62,11 @@ def build_parser() -> argparse.ArgumentParser:
     scenes.set_defaults(run=_scenes)
 
     mini = commands.add_parser("mini", help="what a bundle can do, on scenes whose light is known")
-    _add_mini_options(mini)
+    add_mini_options(mini)
     mini.set_defaults(run=_mini)
 
     carry = commands.add_parser("transfer", help="carrying light to full size: nearness to true renders, print, cost")
-    _add_transfer_options(carry)
+    add_transfer_options(carry)
     carry.set_defaults(run=_transfer)
 
     edits = commands.add_parser("editing", help="an edit with every option: time beside the model, and memory")
@@ -70,7 +76,7 @@ def build_parser() -> argparse.ArgumentParser:
     edits.set_defaults(run=_editing)
 
     serving = commands.add_parser("serving", help="the server: many callers at once, and what it adds to the engine")
-    _add_serving_options(serving)
+    add_serving_options(serving)
     serving.set_defaults(run=_serving)
 
     crashes = commands.add_parser("crashes", help="kill the server at random moments, and look at what is lost")
@@ -102,83 +108,6 @@ def build_parser() -> argparse.ArgumentParser:
     side.add_argument("experiment", type=json.loads)
     side.set_defaults(run=_side)
     return parser
-
-
-def _add_pipeline_options(parser: argparse.ArgumentParser) -> None:
-    default = Experiment(bundle="")
-    parser.add_argument("--bundle", required=True, help="folder with base/ and the offsets")
-    parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
-    parser.add_argument("--model", choices=("fc", "fcon", "fbc"), default=default.model)
-    parser.add_argument("--size", type=_size, default=(default.width, default.height), help="WIDTHxHEIGHT")
-    parser.add_argument("--steps", type=int, default=default.steps)
-    parser.add_argument("--runs", type=int, default=default.runs, help="interleaved pairs")
-    parser.add_argument("--light-source", default=default.light_source)
-    parser.add_argument("--cfg", type=float, default=default.cfg)
-    parser.add_argument("--highres-scale", type=float, default=default.highres_scale)
-    parser.add_argument("--number-of-images", type=int, default=default.number_of_images)
-    parser.add_argument("--prompt", default=default.prompt)
-    parser.add_argument("--seed", type=int, default=default.seed)
-    parser.add_argument("--device", default=default.device)
-    parser.add_argument("--dtype", choices=("float32", "bfloat16", "float16"), default=default.dtype)
-    parser.add_argument("--threads", type=int, default=default.threads)
-    parser.add_argument("--foreground", default=default.foreground, help="a picture on grey 127")
-
-
-def _add_mini_options(parser: argparse.ArgumentParser) -> None:
-    default = Trial(bundle=None)
-    who = parser.add_mutually_exclusive_group(required=True)
-    who.add_argument("--bundle", help="folder with base/ and the offsets of fc and fbc")
-    who.add_argument("--truth", action="store_true", help="true renders in the bundle's place: what can be reached")
-    parser.add_argument("--out", type=Path, required=True, help="JSON file; written after each section")
-    parser.add_argument("--sheet", type=Path, help="PNG file to write the contact sheet to")
-    parser.add_argument("--only", default=",".join(SECTIONS), help="sections, separated by commas")
-    parser.add_argument("--scenes", type=int, default=default.scenes)
-    parser.add_argument("--first", type=int, default=default.first, help="seed of the first scene")
-    parser.add_argument("--size", type=int, default=default.size, help="pixels of the lowres pass")
-    parser.add_argument("--highres-scale", type=float, default=default.highres_scale)
-    parser.add_argument("--steps", type=int, default=default.steps)
-    parser.add_argument("--prompt", default=default.prompt, help="that goes with a light source")
-    parser.add_argument("--cfg", type=float, help="guidance of fc, else the pipeline's default")
-    parser.add_argument("--fbc-cfg", type=float, help="guidance of fbc, else the pipeline's default")
-    parser.add_argument("--batch", type=int, default=default.batch, help="pictures in one call")
-    parser.add_argument("--device", default=default.device)
-    parser.add_argument("--dtype", choices=("float32", "bfloat16", "float16"), default=default.dtype)
-    parser.add_argument("--threads", type=int, default=default.threads)
-    parser.add_argument("--photos", help="folder of further photographs for the autoencoder")
-    parser.add_argument("--segmenter", help="KIND:FILE or a name, else the bundle's ONNX file")
-
-
-def _add_transfer_options(parser: argparse.ArgumentParser) -> None:
-    # No defaults from Carrying: what it imports would be missing from the cold starts that `side` measures.
-    parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
-    parser.add_argument("--sheet", type=Path, help="PNG file to write crops to: original, upscaled, transferred, truth")
-    unset = argparse.SUPPRESS
-    parser.add_argument("--scenes", type=int, default=unset, help="usually 12")
-    parser.add_argument("--first", type=int, default=unset, help="seed of the first scene")
-    parser.add_argument("--size", type=int, default=unset, help="side in pixels of the originals, usually 2048")
-    parser.add_argument("--small", type=int, default=unset, help="side in pixels of the relit pictures, usually 512")
-    parser.add_argument("--megapixels", type=_numbers, default=unset, help="sizes, separated by commas")
-    parser.add_argument("--runs", type=int, default=unset, help="of each size, usually 3")
-
-
-def _add_serving_options(parser: argparse.ArgumentParser) -> None:
-    # No defaults from Load, as with the transfer's.
-    parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
-    unset = argparse.SUPPRESS
-    parser.add_argument("--waves", type=int, default=unset, help="usually 5")
-    parser.add_argument("--clients", type=int, default=unset, help="callers of a wave, usually 64")
-    parser.add_argument("--calls", type=int, default=unset, help="calls of a wave, usually 512")
-    parser.add_argument("--pairs", type=int, default=unset, help="calls through the server and without, usually 60")
-    parser.add_argument("--relights", type=int, default=unset, help="pairs with the miniature, usually 5; 0: none")
-
-
-def _numbers(text: str) -> tuple[float, ...]:
-    return tuple(float(number) for number in text.split(",") if number)
-
-
-def _size(text: str) -> tuple[int, int]:
-    width, height = text.lower().split("x")
-    return int(width), int(height)
 
 
 def _fullsize(options: argparse.Namespace) -> int:

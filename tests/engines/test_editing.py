@@ -1,48 +1,14 @@
 """An edit: what the engine is asked for, and what is composed around its answer."""
 
-import io
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from iclight_local.engines.editing import edit, edit_key, edit_together
 from iclight_local.errors import InvalidRequest, NoSubject
-from iclight_local.request import EditRequest
-from iclight_local.result import RelightResult
+from tests.engines.editing_cases import BLUE, GREY, RED, at, cut_out, edited, photo, result_of
 from tests.fake_engine import SCENE, FramedFake
-
-RED, BLUE, GREY = (220, 40, 20), (20, 40, 220), (90, 90, 90)
-
-
-def photo(size: tuple[int, int] = (80, 40)) -> Image.Image:
-    """Red at the left, where the fake finds its subject, and grey."""
-    image = Image.new("RGB", size, GREY)
-    image.paste(RED, (0, 0, size[0] // 2, size[1]))
-    return image
-
-
-def cut_out(size: tuple[int, int] = (80, 40), box: tuple[int, int, int, int] = (30, 10, 50, 30)) -> Image.Image:
-    """A red box on nothing."""
-    image = Image.new("RGBA", size, (7, 7, 7, 0))
-    image.paste((*RED, 255), box)
-    return image
-
-
-def edited(engine: FramedFake | None = None, /, **knobs: Any) -> Image.Image:
-    given: dict[str, Any] = {"subject_image": photo(), **knobs}
-    return result_of(engine, **given).images[0]
-
-
-def result_of(engine: FramedFake | None = None, /, **knobs: Any) -> RelightResult:
-    return edit(FramedFake() if engine is None else engine, EditRequest(**knobs))
-
-
-def at(image: Image.Image, x: int, y: int) -> tuple[int, ...]:
-    found = image.getpixel((x, y))
-    assert isinstance(found, tuple)
-    return found
 
 
 def test_a_subject_is_cut_out_and_fills_the_frame() -> None:
@@ -211,56 +177,6 @@ def test_a_shadow_on_a_kept_background_is_refused_but_not_of_a_cut_out() -> None
     assert ((alpha > 0) & (alpha < 255)).any()
 
 
-def test_metadata_and_density_go_with_the_result() -> None:
-    exif = Image.Exif()
-    exif[0x8298] = "Ada"
-    buffer = io.BytesIO()
-    photo().save(buffer, "jpeg", exif=exif)
-    assert b"Ada" in (result_of(subject_image=buffer.getvalue()).exif or b"")
-    result = result_of(subject_image=buffer.getvalue(), metadata="none", dpi=300)
-    assert (result.exif, result.xmp, result.density) == (None, None, 300)
-
-
-def test_the_record_says_what_was_edited() -> None:
-    result = result_of(subject_image=photo(), padding="10%", shadow="soft", background_colour="#ffffff")
-    assert result.record["kind"] == "edit"
-    assert result.record["edit"] == {
-        "background_colour": "#ffffff",
-        "background_mode": "colour",
-        "padding": "10%",
-        "shadow": "soft",
-    }
-    assert (result.record["subject"]["width"], result.record["subject"]["height"]) == (80, 40)
-
-
-def test_uncertainty_is_told_of_a_network_s_matte_alone() -> None:
-    assert result_of(subject_image=photo()).record["uncertainty"] == 0
-    assert "uncertainty" not in result_of(subject_image=photo(), background_mode="keep").record
-
-
-def test_a_light_s_knobs_without_a_light_are_told() -> None:
-    told = result_of(subject_image=photo(), number_of_images=3, steps=9, background_flip=False).warnings
-    assert told == (
-        "No light was asked for, so nothing is done with steps, number_of_images: add --light or --prompt.",
-    )
-    assert result_of(subject_image=photo(), steps=9, light="left").warnings == ()
-
-
-def test_what_an_edit_did_not_do_is_told() -> None:
-    [told] = result_of(subject_image=photo(), background_blur="bokeh").warnings
-    assert told.startswith("Nothing stands behind the subject that could be blurred")
-    # The fake's subject is cut off at the left, the top and the bottom.
-    [told] = result_of(subject_image=photo(), padding="10%", padding_top="0").warnings
-    assert told.startswith("The picture cuts its subject off (left, bottom), so there is no padding there")
-    assert result_of(subject_image=photo(), padding="10%", pad_cropped_sides=True).warnings == ()
-
-
-def test_the_record_of_an_edit_without_light_tells_of_none() -> None:
-    unlit, lit = result_of(subject_image=photo()), result_of(subject_image=photo(), light="left", seed=3)
-    assert not {"request", "passes", "seed"} & unlit.record.keys()
-    assert (lit.record["seed"], lit.record["request"]["light"]) == (3, "left")
-
-
 def test_a_flipped_background_lights_and_stands_flipped() -> None:
     engine = FramedFake()
     two = Image.new("RGB", (10, 10), (0, 200, 0))
@@ -279,73 +195,6 @@ def test_what_a_background_hides_does_not_light() -> None:
     edited(engine, background_image=veiled, model="fbc")
     seen = engine.requests[-1].background_image
     assert (seen.mode, seen.getchannel("A").getextrema()) == ("RGBA", (0, 0))
-
-
-def test_an_offline_engine_s_edit_reaches_no_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("socket.socket.connect", lambda *_: pytest.fail("the network was asked"))
-    for knobs in ({"subject_image": "http://example.org/a.png"}, {"background_image": "http://example.org/b.png"}):
-        with pytest.raises(InvalidRequest, match="offline"):
-            edited(FramedFake(offline=True), **knobs)
-
-
-def test_a_source_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    buffer, read = io.BytesIO(), []
-    photo().save(buffer, "png")
-
-    def fetched(source: Any, **_: Any) -> tuple[bytes, str]:
-        read.append(source)
-        return buffer.getvalue(), "a.png"
-
-    monkeypatch.setattr("iclight_local.engines.editing.read_source", fetched)
-    kept = {"background_mode": "keep", "outline_colour": "#ffffff", "light": "left"}
-    result = result_of(subject_image="http://example.org/a.png", **kept)
-    assert read == ["http://example.org/a.png"]
-    assert result.record["subject"]["name"] == "a.png"
-
-
-def test_one_picture_s_failure_is_no_other_s(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = EditRequest.light_of
-
-    def broken(self: EditRequest, **pictures: Any) -> Any:
-        if self.seed == 2:
-            raise MemoryError("too much")
-        return real(self, **pictures)
-
-    monkeypatch.setattr(EditRequest, "light_of", broken)
-    asked = [EditRequest(subject_image=photo(), light="left", seed=seed) for seed in (1, 2, 3)]
-    outcomes = edit_together(FramedFake(), asked, progress=[None] * 3)
-    assert [type(outcome).__name__ for outcome in outcomes] == ["RelightResult", "MemoryError", "RelightResult"]
-
-
-def test_the_record_tells_who_found_the_subject() -> None:
-    back = Image.new("RGB", (10, 10))
-    for knobs in ({"background_mode": "keep", "outline_colour": "#ffffff"}, {"background_mode": "generate"}):
-        result = result_of(subject_image=photo(), prompt="beach", **knobs)
-        assert result.record["subject"]["matte"] == "fake"
-    assert len(result_of(subject_image=photo(), background_image=back).record["background"]["sha256"]) == 64
-
-
-def test_uncertainty_is_the_same_with_a_light_and_without() -> None:
-    unlit, lit = result_of(subject_image=photo()), result_of(subject_image=photo(), light="left")
-    assert unlit.record["uncertainty"] == lit.record["uncertainty"] == 0
-
-
-def test_edits_that_fit_together_are_lit_together() -> None:
-    engine = FramedFake()
-    asked = [
-        EditRequest(subject_image=photo(), light="left", seed=1),
-        EditRequest(subject_image=photo()),
-        EditRequest(subject_image=photo(), light="left", seed=2, padding="10%"),
-        EditRequest(subject_image=photo(), light="left", output_size="subject", pad_cropped_sides=True, padding="20px"),
-    ]
-    outcomes = edit_together(engine, asked, progress=[None] * 4)
-    assert engine.batches == [3]
-    assert [type(outcome).__name__ for outcome in outcomes] == ["RelightResult"] * 3 + ["InvalidRequest"]
-    assert edit_key(engine, asked[0]) == edit_key(engine, asked[2])
-    assert edit_key(engine, asked[0]) is not None
-    assert edit_key(engine, asked[1]) is None
-    scene = EditRequest(subject_image=photo(), background_mode="generate", prompt="beach")
-    assert edit_key(engine, scene) is None
 
 
 def test_margins_that_leave_nothing_are_told_before_anything_is_lit() -> None:
