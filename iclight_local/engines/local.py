@@ -121,6 +121,8 @@ class LocalEngine:
     def cut_out(self, request: RelightRequest, *, progress: ProgressCallback | None = None) -> RelightResult:
         """Cut one picture's subject out: its own colours with the matte as alpha, RGBA; no model of light is loaded."""
         run = Run(self, request, plan_of(request), progress)
+        # They speak of weights and memory, of which this needs none.
+        run.notices.clear()
         subject = run.subject()
         with run.stage("finish"):
             rgb = subject.picture.rgb

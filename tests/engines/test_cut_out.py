@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -46,3 +48,10 @@ def test_it_can_be_stopped(shared: LocalEngine, net: object) -> None:
 
     with pytest.raises(Cancelled):
         local(segmenter=str(net)).cut_out(asked(PLAIN), progress=stop)
+
+
+def test_what_is_said_of_weights_waits_for_a_light() -> None:
+    engine = local()
+    engine.options = replace(engine.options, notices=("There is no sd15.",))
+    assert engine.cut_out(asked()).warnings == ()
+    assert "There is no sd15." in engine.relight(asked()).warnings
