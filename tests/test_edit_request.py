@@ -11,21 +11,7 @@ from iclight_local.errors import InvalidRequest
 from iclight_local.request import EditRequest, Length, Placing
 from iclight_local.request.edit import Blur, Metadata, OwnAlpha, Shadow
 from iclight_local.request.placing import Horizontal, ReferenceBox, Scaling, Vertical
-
-A_LENGTH = "a ratio from 0 to 0.49, a percentage like 10%, or pixels like 100px."
-LENGTHS = ("margin", "padding")
-SIDES = ("top", "right", "bottom", "left")
-
-
-def edit(**knobs: Any) -> EditRequest:
-    return EditRequest(subject_image="a.png", **knobs)
-
-
-def refused(**knobs: Any) -> str:
-    with pytest.raises(InvalidRequest) as caught:
-        edit(**knobs)
-    assert caught.value.exit_status == 2
-    return str(caught.value)
+from tests.edit_requests import SIDES, edit, refused
 
 
 def test_without_a_wish_a_subject_is_cut_out_and_nothing_else() -> None:

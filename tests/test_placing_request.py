@@ -7,24 +7,10 @@ from typing import Any
 import pytest
 
 from iclight_local.errors import InvalidRequest
-from iclight_local.request import EditRequest, Length
+from iclight_local.request import Length
 from iclight_local.request.placing import parse_length, parse_size
 from iclight_local.sentences import shown
-
-A_LENGTH = "a ratio from 0 to 0.49, a percentage like 10%, or pixels like 100px."
-LENGTHS = ("margin", "padding")
-SIDES = ("top", "right", "bottom", "left")
-
-
-def edit(**knobs: Any) -> EditRequest:
-    return EditRequest(subject_image="a.png", **knobs)
-
-
-def refused(**knobs: Any) -> str:
-    with pytest.raises(InvalidRequest) as caught:
-        edit(**knobs)
-    assert caught.value.exit_status == 2
-    return str(caught.value)
+from tests.edit_requests import A_LENGTH, LENGTHS, SIDES, edit, refused
 
 
 @pytest.mark.parametrize(

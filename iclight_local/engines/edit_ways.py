@@ -125,9 +125,8 @@ class InScene:
         lit = self.front if made is None else made
         if self.request.behind != "generate":
             return Placed(self.where, lit, self.back)
-        request, matte = self.request, self.front.alpha
-        between = request.shadow != "none" or request.outline_colour is not None or request.background_blur != "none"
-        if not between or matte is None:
+        matte = self.front.alpha
+        if matte is None or not self.request.between:
             return Placed(self.where, None, Layer(lit.rgb))
         front, back = separated(lit.rgb, matte)
         return Placed(self.where, Layer(front, matte), Layer(back))

@@ -168,11 +168,10 @@ class _Edit:
                 "or give a picture that is transparent around its subject."
             )
         whole = Layer(whole.rgb) if opaque else whole
-        between = request.outline_colour is not None or request.background_blur != "none"
         asked: dict[str, Any] = {"subject_image": self._data, "matte": request.matte}
         if opaque and self._picture.alpha is not None:
             asked["subject_image"] = Image.fromarray(self._picture.rgb)
-        front = self._cut_out(asked) if opaque and between else None
+        front = self._cut_out(asked) if opaque and request.between else None
         if front is not None and front.alpha is not None:
             asked["matte"] = Image.fromarray(np.rint(front.alpha * 255).astype(np.uint8))
         light = request.light_of(**asked, background_mode="keep") if request.relit else None
@@ -241,8 +240,9 @@ class _Edit:
         record["subject"] = {**found.get("subject", {}), **name, "width": width, "height": height}
         segmenter = found.get("weights", {}).get("sha256", {}).get("segmenter")
         if segmenter is not None:
-            weights = record["weights"]
-            record["weights"] = {**weights, "sha256": {**weights["sha256"], "segmenter": segmenter}}
+            # A provider that lit it tells of no weights.
+            weights = record.get("weights", {})
+            record["weights"] = {**weights, "sha256": {**weights.get("sha256", {}), "segmenter": segmenter}}
         if self._background is not None:
             record["background"] = {"sha256": self._background.sha256}
         if self._uncertainty is not None:

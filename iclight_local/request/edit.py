@@ -143,6 +143,11 @@ class EditRequest(Placing):
         return self.behind == "generate" or self.has_background
 
     @property
+    def between(self) -> bool:
+        """Whether something is drawn between the subject and what stands behind it, or parts the two."""
+        return self.shadow != "none" or self.outline_colour is not None or self.background_blur != "none"
+
+    @property
     def relit(self) -> bool:
         """Whether the model has anything to do."""
         lights = self.light is not None or self.light_source != "none" or self.has_map

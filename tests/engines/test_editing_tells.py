@@ -1,6 +1,7 @@
 """An edit: its record, its warnings, and whose failure is whose."""
 
 import io
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from PIL import Image
 from iclight_local.engines.editing import edit_key, edit_together
 from iclight_local.errors import InvalidRequest
 from iclight_local.request import EditRequest
+from iclight_local.result import RelightResult
 from tests.engines.editing_cases import edited, photo, result_of
 from tests.fake_engine import FramedFake
 
@@ -128,3 +130,15 @@ def test_edits_that_fit_together_are_lit_together() -> None:
     assert edit_key(engine, asked[1]) is None
     scene = EditRequest(subject_image=photo(), background_mode="generate", prompt="beach")
     assert edit_key(engine, scene) is None
+
+
+def test_a_provider_s_light_tells_of_no_weights() -> None:
+    """The subject was cut out here, by a network whose file is known, and lit elsewhere."""
+
+    class Elsewhere(FramedFake):
+        def cut_out(self, request: Any, *, progress: Any = None) -> RelightResult:
+            found = super().cut_out(request, progress=progress)
+            return replace(found, record={**found.record, "weights": {"sha256": {"segmenter": "ab12"}}})
+
+    result = result_of(Elsewhere(), subject_image=photo(), prompt="beach", background_mode="generate")
+    assert result.record["weights"] == {"sha256": {"segmenter": "ab12"}}
