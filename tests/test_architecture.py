@@ -36,6 +36,7 @@ LAYERS = {
     "settings": 6,
     "assemble": 7,
     "jobs": 7,
+    "batch": 8,
     "bench": 8,
     "server": 8,
     "cli": 9,
@@ -61,7 +62,10 @@ HOMES = {
     "vl_convert": {"bench"},
     "psutil": {"pipelines"},
     "httpx": {"engines"},
+    "fsspec": {"batch"},
     "keyring": {"accounts"},
+    "pyarrow": {"batch"},
+    "ray": {"batch"},
 }
 
 
