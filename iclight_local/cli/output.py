@@ -13,19 +13,15 @@ from typing import Any
 
 from PIL import Image
 
+from iclight_local.engines.writing import check_room, encoded
 from iclight_local.errors import InvalidRequest
-from iclight_local.imaging.encode import encode, format_for
-from iclight_local.imaging.metadata import Embedded, check_record
+from iclight_local.imaging.encode import format_for
 from iclight_local.imaging.write import check_writable, write_all
-from iclight_local.request import EditRequest, OutputOptions, RelightRequest
+from iclight_local.request import OutputOptions, RelightRequest
 from iclight_local.result import Progress, ProgressCallback, RelightResult
 
 MAX_NAME = 200
 """Longest text that is still taken for the name of a file."""
-KEEPS_COMMENT = ("rights", "rights_xmp")
-"""Values of ``metadata`` that keep the picture's own comment."""
-REST_OF_RECORD = 4096
-"""Bytes that a record needs besides its prompts, generously."""
 
 
 def numbered(path: Path, count: int) -> list[Path]:
@@ -79,26 +75,9 @@ def encode_results(
         output_format: ``png``, ``jpeg`` or ``webp``.
         first: the number of the first picture.
     """
-    exif = result.exif
-    # Of a jpeg or a webp the record would take the place of a comment that is to be kept.
-    recorded = output_format == "png" or not (isinstance(options, EditRequest) and options.metadata in KEEPS_COMMENT)
-    try:
-        check_record(output_format, Embedded(result.record_of(first) if recorded else None, exif))
-    except InvalidRequest:
-        # Found only now, behind the work: the picture and its record matter more than the source's EXIF.
-        _tell("iclight: warning: The source's EXIF is too long beside the record and was left out.")
-        exif = None
-    if output_format == "jpeg" and any(picture.mode == "RGBA" for picture in files.values()):
-        _tell("iclight: warning: A jpeg knows no transparency, so white stands behind the result: png and webp do.")
-    return {
-        path: encode(
-            picture,
-            output_format=output_format,
-            quality=options.output_quality,
-            embedded=Embedded(result.record_of(index) if recorded else None, exif, result.xmp, result.density),
-        )
-        for index, (path, picture) in enumerate(files.items(), first)
-    }
+    data, warnings = encoded(list(files.values()), result, options, output_format=output_format, first=first)
+    show_warnings(warnings)
+    return dict(zip(files, data, strict=True))
 
 
 def check_outputs(paths: list[Path], request: RelightRequest, output_format: str, *, overwrite: bool) -> None:
@@ -110,13 +89,7 @@ def check_outputs(paths: list[Path], request: RelightRequest, output_format: str
     """
     for path in paths:
         check_writable(path, overwrite=overwrite)
-    if request.behind == "transparent" and output_format == "jpeg":
-        raise InvalidRequest(
-            "background_mode transparent needs a format that knows transparency, and the output is a jpeg: "
-            "name it .png or .webp."
-        )
-    texts = {name: getattr(request, name) for name in ("prompt", "appended_prompt", "negative_prompt")}
-    check_record(output_format, Embedded({**texts, "the rest": "." * REST_OF_RECORD}))
+    check_room(request, output_format)
 
 
 def print_json(value: Mapping[str, Any]) -> None:

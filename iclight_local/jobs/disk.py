@@ -1,9 +1,11 @@
-"""What a job's keeping stands on: a database that outlives its process, and files that are on the disk."""
+"""What keeping stands on: a database that outlives its process, and files that are on the disk."""
 
 from __future__ import annotations
 
 import os
 import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from iclight_local.errors import EngineError
@@ -41,12 +43,39 @@ UPDATE jobs SET told = 1 WHERE ended IS NOT NULL;
 _FROM_2 = """
 ALTER TABLE jobs ADD COLUMN headers TEXT NOT NULL DEFAULT '[]';
 """
-_CHANGES = {0: _TABLE, 1: _FROM_1 + _FROM_2, 2: _FROM_2, SCHEMA: ""}
-"""What brings a database of each version to the present one; a new one is of version 0."""
 
 
-def opened(path: Path) -> sqlite3.Connection:
-    """The database, for this process alone; the system lets go of it when the process ends, however that happens.
+@dataclass(frozen=True)
+class Database:
+    """A kind of database, as it is opened and as sentences speak of it.
+
+    Attributes:
+        version: of its tables.
+        changes: what brings a database of each version to the present one; a new one is of version 0.
+        holds: what it keeps: ``jobs``.
+        user: who has it open: ``server``.
+        cure: what to do where it cannot be used.
+    """
+
+    version: int
+    changes: Mapping[int, str]
+    holds: str
+    user: str
+    cure: str
+
+
+JOBS = Database(
+    version=SCHEMA,
+    changes={0: _TABLE, 1: _FROM_1 + _FROM_2, 2: _FROM_2, SCHEMA: ""},
+    holds="jobs",
+    user="server",
+    cure="use another --jobs folder",
+)
+"""The server's jobs."""
+
+
+def opened(path: Path, database: Database) -> sqlite3.Connection:
+    """A database, for this process alone; the system lets go of it when the process ends, however that happens.
 
     Raises:
         EngineError: another process has it open, it is something else, or it was written by another version.
@@ -54,7 +83,7 @@ def opened(path: Path) -> sqlite3.Connection:
     try:
         base = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=1)
     except sqlite3.OperationalError as error:
-        raise EngineError(f"{path} cannot be opened ({error}): use another --jobs folder.") from None
+        raise EngineError(f"{path} cannot be opened ({error}): {database.cure}.") from None
     base.row_factory = sqlite3.Row
     try:
         base.execute("PRAGMA locking_mode = EXCLUSIVE")
@@ -64,22 +93,23 @@ def opened(path: Path) -> sqlite3.Connection:
     except sqlite3.OperationalError as error:
         base.close()
         if error.sqlite_errorcode not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-            raise EngineError(f"{path} cannot be used ({error}): mend that, or use another --jobs folder.") from None
+            raise EngineError(f"{path} cannot be used ({error}): mend that, or {database.cure}.") from None
         raise EngineError(
-            f"Another server has the jobs in {path.parent} open: stop it, or use another --jobs folder."
+            f"Another {database.user} has the {database.holds} in {path.parent} open: stop it, or {database.cure}."
         ) from None
     except sqlite3.DatabaseError:
         base.close()
         raise EngineError(
-            f"{path} is no database of jobs, or is damaged: move it away, or use another --jobs folder."
+            f"{path} is no database of {database.holds}, or is damaged: move it away, or {database.cure}."
         ) from None
     version = base.execute("PRAGMA user_version").fetchone()[0]
-    if version not in _CHANGES:
+    if version not in database.changes:
         base.close()
         raise EngineError(
-            f"The jobs in {path.parent} are of version {version}, and {SCHEMA} is needed: use another --jobs folder."
+            f"The {database.holds} in {path.parent} are of version {version}, and {database.version} is needed: "
+            f"{database.cure}."
         )
-    base.executescript(f"BEGIN; {_CHANGES[version]} PRAGMA user_version = {SCHEMA}; COMMIT;")
+    base.executescript(f"BEGIN; {database.changes[version]} PRAGMA user_version = {database.version}; COMMIT;")
     return base
 
 

@@ -24,7 +24,7 @@ from typing import Any
 from iclight_local.dialects.base import Asked, Link, State
 from iclight_local.errors import EngineError
 from iclight_local.jobs.base import Job, Outcome
-from iclight_local.jobs.disk import opened, sync, write_surely
+from iclight_local.jobs.disk import JOBS, opened, sync, write_surely
 
 _log = logging.getLogger(__name__)
 ATTEMPTS = 8
@@ -58,7 +58,7 @@ class JobStore:
         self._lock = threading.RLock()
         self._awaited: set[str] = set()
         self._files.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._base = opened(folder / "jobs.sqlite")
+        self._base = opened(folder / "jobs.sqlite", JOBS)
 
     def close(self) -> None:
         """Close the database; what runs is found again by :meth:`recover`."""
