@@ -1,0 +1,263 @@
+"""What became of each row: a SQLite database that outlives any stop.
+
+A row is known by its first result's name. It is *planned* when it is about to run: its names are claimed, and whatever
+lies there then is a stopped run's own. It is *done* when its files are in place, in one transaction with the rest of
+its group, so that a group is done as a whole or run again as a whole: pictures that are sampled together then keep
+their company, and with it every bit. A killed process loses nothing of that; a machine without power may lose the last
+transactions, whose rows are then run once more.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from iclight_local.batch.base import Outcome, Row
+from iclight_local.errors import EngineError
+from iclight_local.jobs.disk import Database, opened
+
+if TYPE_CHECKING:
+    import sqlite3
+
+State = Literal["planned", "done", "failed"]
+_TABLES = """
+CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE rows (
+    name TEXT PRIMARY KEY,
+    number INTEGER NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('planned', 'done', 'failed')),
+    together INTEGER NOT NULL,
+    asked TEXT NOT NULL,
+    stamps TEXT NOT NULL,
+    key TEXT NOT NULL DEFAULT '',
+    files TEXT NOT NULL DEFAULT '{}',
+    seed INTEGER,
+    kind TEXT,
+    error TEXT,
+    ended REAL,
+    seconds REAL
+) WITHOUT ROWID;
+CREATE INDEX rows_by_state ON rows (state, together);
+CREATE TABLE frames (number INTEGER PRIMARY KEY, ratio BLOB NOT NULL);
+"""
+_VERSION = 1
+LEDGER = Database(
+    version=_VERSION,
+    changes={0: _TABLES, _VERSION: ""},
+    holds="batch",
+    user="iclight batch",
+    cure="choose another --out folder",
+)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What is known of a row.
+
+    Attributes:
+        name: of its first result.
+        state: what became of it.
+        group: that it was, or is to be, sampled in.
+        asked: digest of what was asked, its pictures apart.
+        stamps: of its pictures, by parameter.
+        key: of its pictures' contents and the executed request; empty where it never came so far.
+        files: sha256 of each result, by name.
+        error: kind and sentence of a failure.
+    """
+
+    name: str
+    state: State
+    group: int
+    asked: str
+    stamps: Mapping[str, str]
+    key: str
+    files: Mapping[str, str]
+    error: tuple[str, str] | None
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A row that is about to run.
+
+    Attributes:
+        row: the row.
+        asked, stamps: as in :class:`Entry`.
+    """
+
+    row: Row
+    asked: str
+    stamps: Mapping[str, str]
+
+
+class Ledger:
+    """The ledger of one batch; may be used from several threads, by one process at a time.
+
+    Args:
+        path: of the database; its folder is made where it is not there.
+
+    Raises:
+        EngineError: another process has it open, it is something else, or another version wrote it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise EngineError(f"{path.parent} cannot be made ({error.strerror}): {LEDGER.cure}.") from None
+        self._lock = threading.RLock()
+        self._base = opened(path, LEDGER)
+        self._groups = self._number("SELECT MAX(together) FROM rows")
+
+    def close(self) -> None:
+        """Close the database."""
+        with self._lock:
+            self._base.close()
+
+    def fact(self, name: str) -> Any:
+        """Something that holds for the whole batch, or None."""
+        with self._lock:
+            row = self._base.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
+        return None if row is None else json.loads(row["value"])
+
+    def keep_fact(self, name: str, value: Any) -> None:
+        """Keep something that holds for the whole batch: plain JSON values."""
+        with self._change() as base:
+            base.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, json.dumps(value, sort_keys=True)))
+
+    def entry(self, name: str) -> Entry | None:
+        """What is known of a row; None where it never ran."""
+        with self._lock:
+            found = self._base.execute("SELECT * FROM rows WHERE name = ?", (name,)).fetchone()
+        return None if found is None else _entry(found)
+
+    def planned(self) -> dict[int, set[str]]:
+        """Names of the rows that a stopped run left unfinished, by group."""
+        with self._lock:
+            rows = self._base.execute("SELECT together, name FROM rows WHERE state = 'planned'").fetchall()
+        groups: dict[int, set[str]] = {}
+        for row in rows:
+            groups.setdefault(row["together"], set()).add(row["name"])
+        return groups
+
+    def count(self, state: State) -> int:
+        """How many rows are of a state."""
+        return self._number("SELECT COUNT(*) FROM rows WHERE state = ?", (state,))
+
+    def seconds_a_picture(self) -> float | None:
+        """Seconds that a row took, in the median of the last hundred; None where nothing was done yet."""
+        with self._lock:
+            rows = self._base.execute(
+                "SELECT seconds FROM rows WHERE state = 'done' AND seconds IS NOT NULL ORDER BY ended DESC LIMIT 100"
+            ).fetchall()
+        times = sorted(row["seconds"] for row in rows)
+        return times[len(times) // 2] if times else None
+
+    def plan(self, rows: Sequence[Planned], group: int | None = None) -> int:
+        """Claim the names of rows that are about to run together.
+
+        Args:
+            rows: the rows.
+            group: that of a stopped run which they are again; None: a new one.
+
+        Returns:
+            The group's number.
+        """
+        with self._change() as base:
+            if group is None:
+                self._groups += 1
+                group = self._groups
+            base.executemany(
+                "INSERT OR REPLACE INTO rows (name, number, state, together, asked, stamps) "
+                "VALUES (?, ?, 'planned', ?, ?, ?)",
+                [
+                    (each.row.name, each.row.number, group, each.asked, json.dumps(dict(each.stamps)))
+                    for each in rows
+                ],
+            )
+        return group
+
+    def keep(self, outcomes: Sequence[Outcome]) -> None:
+        """Keep what became of the rows of a group, all of them or none."""
+        now = time.time()
+        with self._change() as base:
+            base.executemany(
+                "UPDATE rows SET state = ?, key = ?, files = ?, seed = ?, kind = ?, error = ?, ended = ?, seconds = ? "
+                "WHERE name = ?",
+                [
+                    (
+                        "done" if each.error is None else "failed",
+                        each.key,
+                        json.dumps(dict(each.files)),
+                        each.seed,
+                        *((None, None) if each.error is None else each.error),
+                        now,
+                        each.timings.get("row"),
+                        each.name,
+                    )
+                    for each in outcomes
+                ],
+            )
+
+    def restamp(self, name: str, stamps: Mapping[str, str]) -> None:
+        """Keep that a row's pictures are the same, though their stamps are new."""
+        with self._change() as base:
+            base.execute("UPDATE rows SET stamps = ? WHERE name = ?", (json.dumps(dict(stamps)), name))
+
+    def frame(self, number: int) -> bytes | None:
+        """The light of a sequence's frame, or None."""
+        with self._lock:
+            found = self._base.execute("SELECT ratio FROM frames WHERE number = ?", (number,)).fetchone()
+        return None if found is None else bytes(found["ratio"])
+
+    def frames(self) -> Iterator[tuple[int, bytes]]:
+        """The lights of all frames, in their order."""
+        number = -1
+        while True:
+            with self._lock:
+                found = self._base.execute(
+                    "SELECT number, ratio FROM frames WHERE number > ? ORDER BY number LIMIT 1", (number,)
+                ).fetchone()
+            if found is None:
+                return
+            number = found["number"]
+            yield number, bytes(found["ratio"])
+
+    def keep_frame(self, number: int, ratio: bytes) -> None:
+        """Keep the light of a frame."""
+        with self._change() as base:
+            base.execute("INSERT OR REPLACE INTO frames VALUES (?, ?)", (number, ratio))
+
+    def _number(self, question: str, values: tuple[Any, ...] = ()) -> int:
+        with self._lock:
+            found = self._base.execute(question, values).fetchone()[0]
+        return 0 if found is None else int(found)
+
+    @contextmanager
+    def _change(self) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            self._base.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._base
+            except BaseException:
+                self._base.execute("ROLLBACK")
+                raise
+            self._base.execute("COMMIT")
+
+
+def _entry(row: sqlite3.Row) -> Entry:
+    return Entry(
+        name=row["name"],
+        state=row["state"],
+        group=row["together"],
+        asked=row["asked"],
+        stamps=json.loads(row["stamps"]),
+        key=row["key"],
+        files=json.loads(row["files"]),
+        error=None if row["error"] is None else (row["kind"], row["error"]),
+    )
