@@ -40,17 +40,16 @@ CREATE TABLE rows (
     seed INTEGER,
     kind TEXT,
     error TEXT,
-    ended REAL,
-    seconds REAL
+    ended REAL
 ) WITHOUT ROWID;
 CREATE INDEX rows_by_state ON rows (state, together);
-CREATE TABLE frames (number INTEGER PRIMARY KEY, ratio BLOB NOT NULL);
+CREATE TABLE frames (number INTEGER PRIMARY KEY, made BLOB NOT NULL, steadied BLOB);
 """
 _VERSION = 1
 LEDGER = Database(
     version=_VERSION,
     changes={0: _TABLES, _VERSION: ""},
-    holds="batch",
+    holds="batch's ledger",
     user="iclight batch",
     cure="choose another --out folder",
 )
@@ -63,6 +62,7 @@ class Entry:
     Attributes:
         name: of its first result.
         state: what became of it.
+        number: of the row, when it ran.
         group: that it was, or is to be, sampled in.
         asked: digest of what was asked, its pictures apart.
         stamps: of its pictures, by parameter.
@@ -73,6 +73,7 @@ class Entry:
 
     name: str
     state: State
+    number: int
     group: int
     asked: str
     stamps: Mapping[str, str]
@@ -112,6 +113,8 @@ class Ledger:
             raise EngineError(f"{path.parent} cannot be made ({error.strerror}): {LEDGER.cure}.") from None
         self._lock = threading.RLock()
         self._base = opened(path, LEDGER)
+        # In write-ahead mode a killed process loses nothing all the same.
+        self._base.execute("PRAGMA synchronous = NORMAL")
         self._groups = self._number("SELECT MAX(together) FROM rows")
 
     def close(self) -> None:
@@ -149,15 +152,6 @@ class Ledger:
         """How many rows are of a state."""
         return self._number("SELECT COUNT(*) FROM rows WHERE state = ?", (state,))
 
-    def seconds_a_picture(self) -> float | None:
-        """Seconds that a row took, in the median of the last hundred; None where nothing was done yet."""
-        with self._lock:
-            rows = self._base.execute(
-                "SELECT seconds FROM rows WHERE state = 'done' AND seconds IS NOT NULL ORDER BY ended DESC LIMIT 100"
-            ).fetchall()
-        times = sorted(row["seconds"] for row in rows)
-        return times[len(times) // 2] if times else None
-
     def plan(self, rows: Sequence[Planned], group: int | None = None) -> int:
         """Claim the names of rows that are about to run together.
 
@@ -175,10 +169,7 @@ class Ledger:
             base.executemany(
                 "INSERT OR REPLACE INTO rows (name, number, state, together, asked, stamps) "
                 "VALUES (?, ?, 'planned', ?, ?, ?)",
-                [
-                    (each.row.name, each.row.number, group, each.asked, json.dumps(dict(each.stamps)))
-                    for each in rows
-                ],
+                [(each.row.name, each.row.number, group, each.asked, json.dumps(dict(each.stamps))) for each in rows],
             )
         return group
 
@@ -187,7 +178,7 @@ class Ledger:
         now = time.time()
         with self._change() as base:
             base.executemany(
-                "UPDATE rows SET state = ?, key = ?, files = ?, seed = ?, kind = ?, error = ?, ended = ?, seconds = ? "
+                "UPDATE rows SET state = ?, key = ?, files = ?, seed = ?, kind = ?, error = ?, ended = ? "
                 "WHERE name = ?",
                 [
                     (
@@ -197,7 +188,6 @@ class Ledger:
                         each.seed,
                         *((None, None) if each.error is None else each.error),
                         now,
-                        each.timings.get("row"),
                         each.name,
                     )
                     for each in outcomes
@@ -210,28 +200,33 @@ class Ledger:
             base.execute("UPDATE rows SET stamps = ? WHERE name = ?", (json.dumps(dict(stamps)), name))
 
     def frame(self, number: int) -> bytes | None:
-        """The light of a sequence's frame, or None."""
+        """The light that the model gave a sequence's frame, or None."""
         with self._lock:
-            found = self._base.execute("SELECT ratio FROM frames WHERE number = ?", (number,)).fetchone()
-        return None if found is None else bytes(found["ratio"])
+            found = self._base.execute("SELECT made FROM frames WHERE number = ?", (number,)).fetchone()
+        return None if found is None else bytes(found["made"])
 
-    def frames(self) -> Iterator[tuple[int, bytes]]:
-        """The lights of all frames, in their order."""
+    def keep_frame(self, number: int, made: bytes) -> None:
+        """Keep the light that the model gave a frame."""
+        with self._change() as base:
+            base.execute("INSERT OR REPLACE INTO frames (number, made) VALUES (?, ?)", (number, made))
+
+    def keep_steadied(self, number: int, steadied: bytes) -> None:
+        """Keep the light of a frame after it was steadied."""
+        with self._change() as base:
+            base.execute("UPDATE frames SET steadied = ? WHERE number = ?", (steadied, number))
+
+    def frames(self) -> Iterator[tuple[bytes, bytes]]:
+        """The lights of all finished frames in their order: as the model made them, and steadied."""
         number = -1
         while True:
             with self._lock:
                 found = self._base.execute(
-                    "SELECT number, ratio FROM frames WHERE number > ? ORDER BY number LIMIT 1", (number,)
+                    "SELECT * FROM frames WHERE number > ? AND steadied IS NOT NULL ORDER BY number LIMIT 1", (number,)
                 ).fetchone()
             if found is None:
                 return
             number = found["number"]
-            yield number, bytes(found["ratio"])
-
-    def keep_frame(self, number: int, ratio: bytes) -> None:
-        """Keep the light of a frame."""
-        with self._change() as base:
-            base.execute("INSERT OR REPLACE INTO frames VALUES (?, ?)", (number, ratio))
+            yield bytes(found["made"]), bytes(found["steadied"])
 
     def _number(self, question: str, values: tuple[Any, ...] = ()) -> int:
         with self._lock:
@@ -254,6 +249,7 @@ def _entry(row: sqlite3.Row) -> Entry:
     return Entry(
         name=row["name"],
         state=row["state"],
+        number=row["number"],
         group=row["together"],
         asked=row["asked"],
         stamps=json.loads(row["stamps"]),

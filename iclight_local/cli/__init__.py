@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from iclight_local.cli.parser import Parser
 
 COMMANDS = (
-    *("relight", "edit", "sheet", "light", "normals", "inspect", "replay", "bench"),
+    *("relight", "edit", "sheet", "light", "normals", "batch", "inspect", "replay", "bench"),
     *("serve", "keys", "weights", "providers", "doctor"),
 )
 """Each is a module of this package with ``SUMMARY``, ``add_arguments`` and ``run``."""

@@ -97,8 +97,21 @@ def _fill(temporary: Path, data: bytes) -> None:
         os.fsync(stream.fileno())
 
 
+def remove_temporaries(folder: Path) -> None:
+    """Remove what killed processes left half-written in a folder, in which nobody may be writing.
+
+    Raises:
+        OSError: the folder cannot be read, or a file not removed.
+    """
+    for path in folder.glob(_TEMPORARY.format("*")):
+        path.unlink(missing_ok=True)
+
+
+_TEMPORARY = ".iclight-{}.tmp"
+
+
 def _temporary_beside(target: Path) -> Path:
-    return target.parent / f".iclight-{secrets.token_hex(8)}.tmp"
+    return target.parent / _TEMPORARY.format(secrets.token_hex(8))
 
 
 def _check_target(target: Path, *, overwrite: bool) -> None:

@@ -1,0 +1,84 @@
+"""What a batch would come to, found out by looking at its rows and trying the first of them; nothing is written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from iclight_local.batch.keys import contents_of
+from iclight_local.batch.planning import Found
+from iclight_local.batch.running import Batch, Summary
+from iclight_local.batch.setup import check_setup
+from iclight_local.errors import ICLightError
+from iclight_local.plan import plan_of
+from iclight_local.request import RelightRequest
+from iclight_local.result import RelightResult
+
+FEW, MORE = 1, 3
+"""Steps of the two trials; what they differ by is the cost of a step."""
+NOT_REPEATED = ("load", "hash")
+"""Stages of a first picture that the others do without."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a run would come to.
+
+    Attributes:
+        counts: of the rows that do not run.
+        run: rows that would run.
+        together: rows of a group at most.
+        seconds: for all that would run, the start apart; None where none could be tried.
+        memory: bytes at most, of the device on CUDA, else of this process; None where none could be tried.
+        tried: what was tried, or why nothing was.
+    """
+
+    counts: Summary
+    run: int
+    together: int
+    seconds: float | None
+    memory: int | None
+    tried: str
+
+
+def estimate(batch: Batch, *, on_card: bool) -> Estimate:
+    """Look at every row, and try the first that would run; raises as :func:`iclight_local.batch.running.run_batch`."""
+    check_setup(batch.ledger, batch.setup, batch.options.out, overwrite=batch.options.overwrite, keep=False)
+    counts, run, together = Summary(), 0, batch.together(on_card=on_card)
+    first: Found | None = None
+    limit = batch.options.limit
+    for found in batch.scout.all(batch.rows):
+        if found.verdict != "run":
+            counts.leave(found)
+            continue
+        first = found if first is None else first
+        run += 1
+        if run == limit:
+            break
+    if first is None:
+        return Estimate(counts, 0, together, 0.0, 0, "nothing is left to run")
+    try:
+        seconds, memory = _tried(batch, first, together)
+    except ICLightError as error:
+        return Estimate(counts, run, together, None, None, f"{first.row.where} was tried and failed: {error}")
+    return Estimate(counts, run, together, seconds * run, memory, f"{first.row.where} was tried with {MORE} steps")
+
+
+def _tried(batch: Batch, found: Found, together: int) -> tuple[float, int]:
+    """Seconds that a row takes with all its steps, and the most memory, bytes."""
+    contents = contents_of(found.row, offline=batch.engine.offline)
+    request = RelightRequest(**{**found.row.values, **contents})
+    asked = request.for_model("steps", plan_of(request).model)
+    few = batch.engine.relight(request.model_copy(update={"steps": FEW}))
+    several = [request.model_copy(update={"steps": MORE})] * together
+    outcomes = batch.engine.relight_together(several, progress=[None] * together)
+    more = [each for each in outcomes if isinstance(each, RelightResult)]
+    if not more:
+        raise next(each for each in outcomes if isinstance(each, ICLightError))
+    # The timings of a batch are those of all its pictures together.
+    least, most = _seconds(few), _seconds(more[0]) / len(more)
+    step = max(0.0, (most - least) / (MORE - FEW))
+    return least + step * (asked - FEW), max(each.peak_memory for each in (few, *more))
+
+
+def _seconds(result: RelightResult) -> float:
+    return sum(seconds for stage, seconds in result.timings.items() if stage not in NOT_REPEATED)

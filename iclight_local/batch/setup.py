@@ -1,0 +1,66 @@
+"""What all results of a batch depend on beside their rows, so that a batch is not resumed with something else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from iclight_local.batch.ledger import Ledger
+from iclight_local.engines.loras import describe_loras
+from iclight_local.errors import InvalidRequest
+from iclight_local.fields import option_of
+from iclight_local.segmenters.choice import choose_segmenter
+from iclight_local.settings import LOCAL, Settings
+from iclight_local.store.bundles import find_bundle
+
+SETUP, TOGETHER = "setup", "together"
+"""Facts that a ledger keeps: the setup, and the rows of a group."""
+
+
+def setup_of(settings: Settings, *, sequence: bool) -> dict[str, Any]:
+    """What results depend on: weights, segmenter, LoRAs, preset, who else may relight, and whether they are frames.
+
+    Raises:
+        WeightsError: the weights are not there.
+    """
+    return {
+        "weights": find_bundle(settings.weights, settings.home).name if LOCAL in settings.engines else "none",
+        "segmenter": choose_segmenter(settings.segmenter).name,
+        "lora": [f"{each['name']}:{each['scale']:g}" for each in describe_loras(settings.lora, settings.home)],
+        "preset": settings.preset,
+        "providers": [name for name in settings.engines if name != LOCAL],
+        "sequence": sequence,
+    }
+
+
+def check_setup(ledger: Ledger, setup: Mapping[str, Any], out: str, *, overwrite: bool, keep: bool = True) -> None:
+    """Keep a batch's setup, or refuse another one.
+
+    Args:
+        ledger: of the batch.
+        setup: of this run.
+        out: as sentences name it.
+        overwrite: whether results may be made anew.
+        keep: whether it is kept, too.
+
+    Raises:
+        InvalidRequest: the results that are there were made with another setup.
+    """
+    before = ledger.fact(SETUP)
+    if before is not None and before != setup and not overwrite and ledger.count("done"):
+        name = next(name for name in setup if setup[name] != before.get(name))
+        then, now = _shown(before.get(name)), _shown(setup[name])
+        raise InvalidRequest(
+            f"The results in {out} were made with {name} {then}, and now it is {now}: give {option_of(name)} as "
+            "before, add --overwrite to make them anew, or choose another --out."
+        )
+    if keep:
+        ledger.keep_fact(SETUP, setup)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) if value else "none"
+    return str(value)

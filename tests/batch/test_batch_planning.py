@@ -1,0 +1,182 @@
+"""Which rows run, in which company, and that a stop changes neither."""
+
+import random
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pytest
+from rows import picture, rows_of
+
+from iclight_local.batch.base import Group, Outcome, Row
+from iclight_local.batch.ledger import Ledger
+from iclight_local.batch.options import BatchOptions
+from iclight_local.batch.output import Output
+from iclight_local.batch.planning import Found, Planner, Scout
+from tests.fake_engine import FakeEngine
+
+
+def found(shapes: Iterable[str]) -> Iterator[Found]:
+    for number, shape in enumerate(shapes, 1):
+        yield Found(Row(number, f"row {number}", {}, (f"{number}.png",)), "run", "asked", {}, shape)
+
+
+def known(ledger: Ledger, each: Found) -> Found:
+    """What a scout would find: what is done is done, what was begun is of its group."""
+    entry = ledger.entry(each.row.name)
+    if entry is None:
+        return each
+    if entry.state != "planned":
+        return Found(each.row, "done")
+    return Found(each.row, "run", each.asked, {}, each.shape, entry.group)
+
+
+def names(group: Group) -> tuple[str, ...]:
+    return tuple(row.name for row in group.rows)
+
+
+def keep(ledger: Ledger, group: Group) -> None:
+    ledger.keep([Outcome(row.name, "key") for row in group.rows])
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_stopped_batch_forms_the_groups_of_one_that_was_not(tmp_path: Path, seed: int) -> None:
+    chance = random.Random(seed)
+    shapes = [chance.choice("aaabbc") for _ in range(120)]
+    together = chance.choice([1, 2, 4, 8])
+    whole = Planner(Ledger(tmp_path / "whole.sqlite"), together, None, lambda found: None)
+    wanted = {names(group) for group in whole.groups(found(shapes))}
+    done: set[tuple[str, ...]] = set()
+    for _ in range(20):
+        # Killed: groups that were given out are done or not, whatever their order.
+        ledger = Ledger(tmp_path / "stopped.sqlite")
+        planner = Planner(ledger, together, None, lambda found: None)
+        begun: list[Group] = []
+        stop_after = chance.randint(0, 9)
+        for group in planner.groups(known(ledger, each) for each in found(shapes)):
+            begun.append(group)
+            if len(begun) > 2:
+                over = begun.pop(chance.randrange(2))
+                assert names(over) not in done, "no group is done twice"
+                done.add(names(over))
+                keep(ledger, over)
+            if len(done) % 10 == stop_after:
+                break
+        ledger.close()
+    ledger = Ledger(tmp_path / "stopped.sqlite")
+    for group in Planner(ledger, together, None, lambda found: None).groups(known(ledger, e) for e in found(shapes)):
+        done.add(names(group))
+        keep(ledger, group)
+    assert done == wanted
+
+
+def test_rows_of_one_shape_share_a_group_and_a_rare_shape_does_not_wait_for_ever(tmp_path: Path) -> None:
+    planner = Planner(Ledger(tmp_path / "b.sqlite"), 2, None, lambda found: None)
+    groups = [names(group) for group in planner.groups(found("abababcababab"))]
+    assert groups[0] == ("1.png", "3.png") and groups[1] == ("2.png", "4.png")
+    assert ("7.png",) in groups
+    rare = Planner(Ledger(tmp_path / "r.sqlite"), 2, None, lambda found: None)
+    order = [names(group) for group in rare.groups(found("abcdefghi" + "aa"))]
+    assert order[0] == ("1.png",), "the oldest goes first when too many wait"
+
+
+def test_a_limit_is_kept(tmp_path: Path) -> None:
+    planner = Planner(Ledger(tmp_path / "b.sqlite"), 4, 6, lambda found: None)
+    assert [len(group.rows) for group in planner.groups(found("a" * 100))] == [4, 2]
+
+
+class Scene:
+    """A batch's world: pictures, an output, a ledger, a fake engine."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.ledger = Ledger(folder / "out" / ".iclight" / "batch.sqlite")
+        self.output = Output(str(folder / "out"))
+        self.engine = FakeEngine()
+
+    def verdicts(self, rows: Iterable[Row], **options: object) -> list[Found]:
+        scout = Scout(self.ledger, self.output, BatchOptions(out="out", **options), self.engine, {"weights": "fake"})
+        return list(scout.all(rows))
+
+    def make(self, found: Found, contents: str = "key") -> None:
+        planner = Planner(self.ledger, 1, None, lambda found: None)
+        for group in planner.groups([found]):
+            self.output.write(dict.fromkeys(group.rows[0].names, b"a picture"))
+            self.ledger.keep([Outcome(found.row.name, contents, dict.fromkeys(group.rows[0].names, "sha"))])
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Scene:
+    return Scene(tmp_path)
+
+
+def test_what_is_done_is_known_by_its_pictures_and_what_was_asked(scene: Scene) -> None:
+    rows = rows_of(scene.folder, 2, prompt="warm")
+    for each in scene.verdicts(rows):
+        scene.make(each)
+    assert [each.verdict for each in scene.verdicts(rows)] == ["done", "done"]
+    changed = rows_of(scene.folder, 2, prompt="cold")
+    (one, two) = scene.verdicts(changed)
+    assert one.verdict == two.verdict == "refused"
+    assert one.error is not None and "was asked for otherwise when this batch made it: add --overwrite" in one.error[1]
+    assert [each.verdict for each in scene.verdicts(changed, overwrite=True)] == ["run", "run"]
+
+
+def test_a_picture_that_was_only_touched_is_done_and_another_one_is_not(scene: Scene) -> None:
+    from iclight_local.batch.keys import asked_of, contents_of, key_of
+    from iclight_local.request import RelightRequest
+
+    (row,) = rows_of(scene.folder, 1)
+    key = key_of(asked_of(RelightRequest(**row.values)), contents_of(row, offline=True))
+    scene.make(scene.verdicts([row])[0], key)
+    path = Path(str(row.values["subject_image"]))
+    data = path.read_bytes()
+    path.unlink()
+    assert scene.verdicts([row])[0].verdict == "done", "who clears pictures away keeps their results"
+    path.write_bytes(data)
+    assert scene.verdicts([row])[0].verdict == "done"
+    picture(path, seed=99)
+    (other,) = scene.verdicts([row])
+    assert other.error is not None and "made from another picture" in other.error[1]
+
+
+def test_a_result_that_was_deleted_is_made_again(scene: Scene) -> None:
+    (row,) = rows_of(scene.folder, 1)
+    scene.make(scene.verdicts([row])[0])
+    Path(scene.output.place(row.name)).unlink()
+    assert scene.verdicts([row])[0].verdict == "run"
+
+
+def test_somebody_elses_file_is_refused(scene: Scene) -> None:
+    (row,) = rows_of(scene.folder, 1)
+    scene.output.write({row.name: b"a holiday"})
+    (found,) = scene.verdicts([row])
+    assert found.verdict == "refused" and found.error is not None
+    assert found.error[1].endswith(
+        "p1-relit.png exists already, and this batch did not make it: add --overwrite, or choose another --name or --out."
+    )
+    assert scene.ledger.entry(row.name) is None
+    assert scene.verdicts([row], overwrite=True)[0].verdict == "run"
+
+
+def test_what_failed_is_told_again_and_runs_again_when_asked_or_mended(scene: Scene) -> None:
+    row = Row(1, "line 2 of a.csv", {"subject_image": str(scene.folder / "missing.png")}, ("m.png",))
+    told: list[Found] = []
+    for _ in range(2):
+        list(Planner(scene.ledger, 1, None, told.append).groups(scene.verdicts([row])))
+    assert [(each.verdict, each.known) for each in told] == [("failed", False), ("failed", True)]
+    assert told[0].error == told[1].error and told[0].error is not None and "does not exist" in told[0].error[1]
+    picture(scene.folder / "missing.png", 1)
+    assert scene.verdicts([row])[0].verdict == "run", "it is there now"
+    scene.ledger.keep([Outcome(row.name, "", error=("NoSubject", "Nothing stands out."))])
+    assert scene.verdicts([row], retry=True)[0].verdict == "run"
+
+
+def test_rows_with_pictures_elsewhere_keep_their_order(scene: Scene) -> None:
+    rows = rows_of(scene.folder, 40)
+    elsewhere = [
+        Row(row.number, row.where, {"subject_image": f"http://127.0.0.1:9/{row.number}.png"}, row.names)
+        if row.number % 3
+        else row
+        for row in rows
+    ]
+    assert [each.row.number for each in scene.verdicts(elsewhere)] == list(range(1, 41))
