@@ -36,6 +36,7 @@ from iclight_local.bench.running import Bench, Plan
 from iclight_local.dialects import find_senders
 from iclight_local.dialects.base import Link
 from iclight_local.dialects.sending import Pending, Pictures, Received, Refused, Sender, Sent, Subject
+from iclight_local.engines.staged import Whole, one_by_one
 from iclight_local.errors import EngineError, ICLightError, Unsupported
 from iclight_local.imaging.sources import read_source
 from iclight_local.request import RelightRequest
@@ -148,8 +149,12 @@ class CalledEngine:
     def relight_together(
         self, requests: Sequence[RelightRequest], *, progress: Sequence[ProgressCallback | None]
     ) -> list[RelightResult | ICLightError]:
-        """Not here."""
-        raise Unsupported("One picture at a time.")
+        """One after another; see :meth:`iclight_local.engines.base.Engine.relight_together`."""
+        return one_by_one(self, requests, progress)
+
+    def staged(self) -> Whole:
+        """In one piece; see :meth:`iclight_local.engines.base.Engine.staged`."""
+        return Whole(self)
 
     @property
     def offline(self) -> bool:

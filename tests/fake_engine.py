@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from PIL import Image
 
+from iclight_local.engines.staged import Whole, one_by_one
 from iclight_local.errors import ICLightError
 from iclight_local.imaging.files import Picture, decode, decode_matte
 from iclight_local.imaging.fit import UInt8Array
@@ -69,13 +70,11 @@ class FakeEngine:
     ) -> list[RelightResult | ICLightError]:
         """Each as it is alone; how many there were is noted."""
         self.batches.append(len(requests))
-        outcomes: list[RelightResult | ICLightError] = []
-        for request, told in zip(requests, progress, strict=True):
-            try:
-                outcomes.append(self.relight(request, progress=told))
-            except ICLightError as error:
-                outcomes.append(error)
-        return outcomes
+        return one_by_one(self, requests, progress)
+
+    def staged(self) -> Whole:
+        """In one piece."""
+        return Whole(self)
 
     def batch_key(self, request: RelightRequest) -> Hashable:
         """What shapes a batch, the picture's own shape apart."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
+from iclight_local.engines.staged import Stages
 from iclight_local.errors import ICLightError
 from iclight_local.request import RelightRequest
 from iclight_local.result import NormalsResult, ProgressCallback, RelightResult
@@ -52,6 +53,10 @@ class Engine(Protocol):
         Raises:
             InvalidRequest: the request is wrong.
         """
+        ...
+
+    def staged(self) -> Stages[Any]:
+        """The stages of a relight, for whoever wants to overlap those of several."""
         ...
 
     def cut_out(self, request: RelightRequest, *, progress: ProgressCallback | None = None) -> RelightResult:

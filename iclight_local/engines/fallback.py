@@ -8,11 +8,11 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from iclight_local.engines.base import Engine
+from iclight_local.engines.staged import Outcome, Whole
 from iclight_local.errors import AnswerLost, EngineError, ICLightError, OutOfMemory, Unsupported
 from iclight_local.request import RelightRequest
 from iclight_local.result import NormalsResult, ProgressCallback, RelightResult
 
-Outcome = RelightResult | ICLightError
 Done = TypeVar("Done")
 
 
@@ -128,6 +128,10 @@ class FallbackEngine:
                 for task, outcome in zip(waiting, _outcomes(candidate, waiting), strict=True):
                     task.take(candidate, outcome)
         return [task.ended() for task in tasks]
+
+    def staged(self) -> Whole:
+        """In one piece: who makes it is not known before. See :meth:`iclight_local.engines.base.Engine.staged`."""
+        return Whole(self)
 
     @property
     def offline(self) -> bool:

@@ -13,7 +13,8 @@ from PIL import Image
 from iclight_local.engines.loras import checked_loras
 from iclight_local.engines.presets import PresetName, with_preset
 from iclight_local.engines.run import Run, shaped_as, takes_pictures_shape
-from iclight_local.engines.together import relight_together
+from iclight_local.engines.staged import relight_staged
+from iclight_local.engines.together import LocalStages
 from iclight_local.errors import ICLightError, WeightsError
 from iclight_local.imaging.compose import with_alpha
 from iclight_local.imaging.files import upright_size
@@ -27,7 +28,7 @@ from iclight_local.pipelines.offloading import CardMemory
 from iclight_local.pipelines.placement import Placement, Precision, choose_placement, device_errors, free_memory
 from iclight_local.pipelines.previews import Previewer
 from iclight_local.pipelines.single_file import load_vae
-from iclight_local.plan import SET_BY_NORMALS, make_normals_plan, plan_of
+from iclight_local.plan import SET_BY_NORMALS, RelightPlan, make_normals_plan, plan_of
 from iclight_local.request import Knobs, ModelName, RelightRequest
 from iclight_local.result import SIDES, NormalsResult, ProgressCallback, RelightResult
 from iclight_local.store.bundles import Bundle
@@ -73,7 +74,12 @@ class LocalOptions:
 
 
 class LocalEngine:
-    """Relights on this machine. Models are loaded when first needed and kept; calls run one at a time.
+    """Relights on this machine. Models are loaded when first needed and kept; one call samples at a time.
+
+    Attributes:
+        lock: held by who loads models or samples; for seconds and minutes.
+        segmenting: held by who cuts a subject out; on a small card that is :attr:`lock`.
+        hashing: held by who hashes files, whose cache is one file.
 
     Raises:
         WeightsError: a LoRA, or the preset's, is missing or does not fit.
@@ -91,11 +97,15 @@ class LocalEngine:
         self._pipes: dict[ModelName, ICLightPipeline] = {}
         self._hashes: dict[ModelName, dict[str, str]] = {}
         self._told: set[str] = set()
+        self._telling = threading.Lock()
+        self._stages = LocalStages(self)
         self.lock = threading.RLock()
+        self.segmenting = threading.Lock()
+        self.hashing = threading.Lock()
 
     def relight(self, request: RelightRequest, *, progress: ProgressCallback | None = None) -> RelightResult:
         """Relight one picture; see :meth:`iclight_local.engines.base.Engine.relight`."""
-        (outcome,) = relight_together(self, [request], [progress])
+        (outcome,) = relight_staged(self._stages, [request], [progress])
         if isinstance(outcome, ICLightError):
             raise outcome
         return outcome
@@ -104,7 +114,11 @@ class LocalEngine:
         self, requests: Sequence[RelightRequest], *, progress: Sequence[ProgressCallback | None]
     ) -> list[RelightResult | ICLightError]:
         """Relight several; see :meth:`iclight_local.engines.base.Engine.relight_together`."""
-        return relight_together(self, requests, progress)
+        return relight_staged(self._stages, requests, progress)
+
+    def staged(self) -> LocalStages:
+        """See :meth:`iclight_local.engines.base.Engine.staged`."""
+        return self._stages
 
     @property
     def offline(self) -> bool:
@@ -113,10 +127,18 @@ class LocalEngine:
 
     def batch_key(self, request: RelightRequest) -> Hashable:
         """See :meth:`iclight_local.engines.base.Engine.batch_key`."""
+        return tuple(self.plan(request).shared.values())
+
+    def plan(self, request: RelightRequest) -> RelightPlan:
+        """What will be done for a request; no more of its picture is read than the size.
+
+        Raises:
+            InvalidRequest: the request is wrong.
+        """
         request = with_preset(request, self.options.preset)
         if takes_pictures_shape(request):
             request = shaped_as(request, upright_size(request.subject_image, offline=self.options.offline))
-        return tuple(plan_of(request).shared.values())
+        return plan_of(request)
 
     def cut_out(self, request: RelightRequest, *, progress: ProgressCallback | None = None) -> RelightResult:
         """Cut one picture's subject out: its own colours with the matte as alpha, RGBA; no model of light is loaded."""
@@ -128,7 +150,7 @@ class LocalEngine:
             rgb = subject.picture.rgb
             front = rgb if subject.matte_source == "alpha" else decontaminated(rgb, subject.matte)
             image = Image.fromarray(with_alpha(front, subject.matte))
-        return run.result("cut_out", [image], subject)
+        return run.result([image], run.told("cut_out", subject))
 
     def normals(self, request: RelightRequest, *, progress: ProgressCallback | None = None) -> NormalsResult:
         """Estimate the normal map of one picture's subject with the background model's four lights."""
@@ -153,7 +175,7 @@ class LocalEngine:
                 normal=normal,
                 ratios={side: Image.fromarray(picture) for side, picture in found.ratios.items()},
                 relit={side: Image.fromarray(picture) for side, picture in found.relit.items()},
-                run=run.result("normals", [normal], subject),
+                run=run.result([normal], run.told("normals", subject)),
             )
 
     def load(self, model: ModelName) -> ICLightPipeline:
@@ -163,6 +185,10 @@ class LocalEngine:
             WeightsError: the bundle has no such model, or its files are damaged.
             OutOfMemory: it does not fit.
         """
+        # Who only asks something of it does not wait for who samples.
+        found = self._pipes.get(model)
+        if found is not None:
+            return found
         with self.lock:
             if model not in self._pipes:
                 with device_errors(self.placement), quiet_loading():
@@ -171,11 +197,13 @@ class LocalEngine:
 
     def hashes(self, model: ModelName) -> dict[str, str]:
         """sha256 of the files that a model is loaded from, by their place in the bundle; taken once, when loaded."""
-        if model not in self._hashes:
-            bundle = self.options.bundle
-            found = file_hashes(bundle.files(model), self.options.home)
-            self._hashes[model] = {path.relative_to(bundle.path).as_posix(): digest for path, digest in found.items()}
-        return self._hashes[model]
+        with self.hashing:
+            if model not in self._hashes:
+                bundle = self.options.bundle
+                found = file_hashes(bundle.files(model), self.options.home)
+                named = {path.relative_to(bundle.path).as_posix(): digest for path, digest in found.items()}
+                self._hashes[model] = named
+            return self._hashes[model]
 
     def previewer(self, pipe: ICLightPipeline) -> tuple[Previewer | None, tuple[str, ...]]:
         """What makes previews of a pipeline's latents, or None and why not."""
@@ -200,14 +228,14 @@ class LocalEngine:
 
     def tell_once(self, notices: Sequence[str]) -> tuple[str, ...]:
         """Of sentences that hold for every picture, those that no result has warned of yet."""
-        with self.lock:
+        with self._telling:
             new = tuple(notice for notice in notices if notice not in self._told)
             self._told.update(new)
         return new
 
     def close(self) -> None:
         """Forget the loaded models and give their memory back."""
-        with self.lock:
+        with self.lock, self.hashing:
             self._pipes.clear()
             self._hashes.clear()
             self._previewer = None

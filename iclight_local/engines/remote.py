@@ -21,6 +21,7 @@ from iclight_local.dialects.sending import Pictures, Received, Sent, Subject
 from iclight_local.engines.arriving import arrived, misfits
 from iclight_local.engines.audit import AuditLog
 from iclight_local.engines.retrying import Told, converse
+from iclight_local.engines.staged import Whole, one_by_one
 from iclight_local.engines.transport import Fault, exchange
 from iclight_local.engines.uploading import host_of, put_away
 from iclight_local.engines.watched import Patience
@@ -78,13 +79,11 @@ class RemoteEngine:
         self, requests: Sequence[RelightRequest], *, progress: Sequence[ProgressCallback | None]
     ) -> list[RelightResult | ICLightError]:
         """One after another; see :meth:`iclight_local.engines.base.Engine.relight_together`."""
-        outcomes: list[RelightResult | ICLightError] = []
-        for request, told in zip(requests, progress, strict=True):
-            try:
-                outcomes.append(self.relight(request, progress=told))
-            except ICLightError as error:
-                outcomes.append(error)
-        return outcomes
+        return one_by_one(self, requests, progress)
+
+    def staged(self) -> Whole:
+        """In one piece; see :meth:`iclight_local.engines.base.Engine.staged`."""
+        return Whole(self)
 
     @property
     def offline(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -53,6 +54,21 @@ IN_TILES = (
 )
 
 
+@dataclass(frozen=True)
+class Told:
+    """What a result tells of its subject, which is little where the subject is large.
+
+    Attributes:
+        record: without what is known only in the end.
+        warnings: one sentence each.
+        exif: that stays true for the result.
+    """
+
+    record: dict[str, Any]
+    warnings: tuple[str, ...]
+    exif: bytes | None
+
+
 class Run:
     """One request on its way.
 
@@ -75,6 +91,8 @@ class Run:
         idle = engine.memory.idle_notice
         self.notices = [*engine.options.notices, *([] if idle is None else [idle])]
         self._steps_began = 0.0
+        self._waited = 0.0
+        self._peak: int | None = None
         # Before anything slow: a bundle without the model is refused at once.
         engine.options.bundle.offsets(plan.model)
 
@@ -83,9 +101,9 @@ class Run:
         options = self.engine.options
         with self.stage("decode"):
             subject = decode_subject(self.request, self._segment, offline=options.offline)
-        self.timings["decode"] -= self.timings.get("segment", 0.0)
+        self.timings["decode"] -= self.timings.get("segment", 0.0) + self._waited
         if subject.segmenter_file is not None:
-            with self.stage("hash"):
+            with self.stage("hash"), self.engine.hashing:
                 hashes = file_hashes([subject.segmenter_file], options.home)
             self.weights["segmenter"] = hashes[subject.segmenter_file]
         return subject
@@ -126,9 +144,13 @@ class Run:
             if engine.options.preview_every and self.progress is not None:
                 self.previewer, notices = engine.previewer(pipe)
                 self.notices += notices
-        with self.stage("hash"):
-            self.weights |= engine.hashes(self.plan.model)
+        self.hash()
         return pipe
+
+    def hash(self) -> None:
+        """Hash the files that the model is loaded from."""
+        with self.stage("hash"):
+            self.weights |= self.engine.hashes(self.plan.model)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -146,6 +168,9 @@ class Run:
         with device_errors(self.engine.placement):
             yield
         self.timings["highres"] = time.perf_counter() - self._steps_began
+        if self.engine.placement.device.type == "cuda":
+            # The next run begins to measure anew, and may do so before this one is finished.
+            self._peak = peak_memory(self.engine.placement.device)
 
     def after_step(self, pipe: ICLightPipeline, step: int, timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
         """Take the time where the passes meet, and tell how far the run is."""
@@ -161,10 +186,24 @@ class Run:
         """The tensors that :meth:`after_step` needs."""
         return ("latents",) if self.previewer is None else ("latents", "predicted")
 
-    def result(self, kind: str, images: list[Image.Image], subject: Subject) -> RelightResult:
-        """Gather what came back and how it came about; ``kind`` is the method, ``relight`` or ``normals``."""
+    def told(self, kind: str, subject: Subject) -> Told:
+        """What the result will tell of its subject; ``kind`` is the method, ``relight``, ``cut_out`` or ``normals``."""
+        return Told(
+            record={"kind": kind, **make_record(self.request, self.plan, subject)},
+            warnings=(
+                *subject.warnings,
+                *advice(self.request, self.plan),
+                *black_surroundings(subject.picture.rgb, subject.matte),
+                *no_ground(self.request, subject.matte_source),
+                *preset_warnings(self.request, self.engine.options.preset),
+            ),
+            exif=subject.picture.exif,
+        )
+
+    def result(self, images: list[Image.Image], told: Told) -> RelightResult:
+        """Gather what came back and how it came about."""
         engine = self.engine
-        record = {"kind": kind, **make_record(self.request, self.plan, subject)}
+        record = dict(told.record)
         record["weights"] = {"bundle": engine.options.bundle.name, "sha256": self.weights}
         record["engine"] = {"name": engine.name, **engine.placement.describe()}
         if self.measures.words:
@@ -172,34 +211,36 @@ class Run:
         if engine.options.preset != "none":
             record["preset"] = engine.options.preset
         if engine.loras:
-            record["loras"] = describe_loras(engine.loras, engine.options.home)
+            with engine.hashing:
+                record["loras"] = describe_loras(engine.loras, engine.options.home)
         return RelightResult(
             images=images,
             seed=self.plan.seed,
             record=record,
             engine=engine.name,
             timings=self.timings,
-            peak_memory=peak_memory(engine.placement.device),
-            warnings=engine.tell_once(self.notices) + subject.warnings + self._own_warnings(subject),
-            exif=subject.picture.exif,
+            peak_memory=peak_memory(engine.placement.device) if self._peak is None else self._peak,
+            warnings=engine.tell_once(self.notices) + told.warnings + self._late_warnings(),
+            exif=told.exif,
             measures=tuple(each.measures.as_record() for each in self.finished),
         )
 
-    def _own_warnings(self, subject: Subject) -> tuple[str, ...]:
-        preset = preset_warnings(self.request, self.engine.options.preset)
+    def _late_warnings(self) -> tuple[str, ...]:
         tiles = (IN_TILES,) if self.measures.vae_tiling else ()
-        black = black_surroundings(subject.picture.rgb, subject.matte)
-        shadow = no_ground(self.request, subject.matte_source)
-        missed = missed_exposure([(each.luminance, each.measures.luminance_after) for each in self.finished])
-        return advice(self.request, self.plan) + black + shadow + preset + tiles + missed
+        return tiles + missed_exposure([(each.luminance, each.measures.luminance_after) for each in self.finished])
 
     def _segment(self, rgb: UInt8Array) -> tuple[FloatArray, Segmenter]:
-        options = self.engine.options
+        options, engine = self.engine.options, self.engine
         choice = choose_segmenter(options.segmenter)
         self._tell("segment", 0)
-        # Importing rembg imports numba, which sets OpenMP's threads, and so torch's, to all cores.
-        with self.stage("segment"), same_cpu_threads():
-            found = choice.segment(rgb, allow_noncommercial=options.allow_noncommercial)
+        began = time.perf_counter()
+        # On a small card its model must not be in memory while somebody samples.
+        with engine.lock if engine.memory.is_small else engine.segmenting:
+            self._waited += time.perf_counter() - began
+            # Importing rembg imports numba, which sets OpenMP's threads, and so torch's, to all cores: those of this
+            # thread alone, so that nobody who samples in another one notices.
+            with self.stage("segment"), same_cpu_threads():
+                found = choice.segment(rgb, allow_noncommercial=options.allow_noncommercial)
         if choice.notice is not None:
             self.notices.append(choice.notice)
         return found

@@ -18,9 +18,9 @@ from PIL import Image
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from iclight_local.errors import InvalidRequest, WeightsError
-from iclight_local.imaging.fit import UInt8Array, resize
+from iclight_local.imaging.fit import resize
 from iclight_local.imaging.matte import foreground_array
-from iclight_local.pipelines.items import Item, Pictures, check_one_batch, make_item, spread
+from iclight_local.pipelines.items import Item, Picture, Pictures, check_one_batch, make_item, pixels_of, spread
 from iclight_local.pipelines.latents import decode_latents, encode_pictures, to_uint8, to_unit
 from iclight_local.pipelines.loading import MODEL_OF_WIDTH, cast, dtype_of, loading_errors, merge_into
 from iclight_local.pipelines.placement import vae_dtype
@@ -29,8 +29,6 @@ from iclight_local.pipelines.single_file import add_base_parts
 from iclight_local.pipelines.text import balance, encode_text, stack
 from iclight_local.plan import PassPlan
 from iclight_local.request import Knobs, ModelName
-
-Picture = Image.Image | UInt8Array
 
 
 @dataclass
@@ -238,7 +236,8 @@ class ICLightPipeline(
                     "give one each."
                 )
         own: ModelName = self.config.model
-        arrays: dict[int, UInt8Array] = {}
+        shown = {id(given): given for given in (*foregrounds, *each["background"]) if given is not None}
+        arrays = {name: pixels_of(given) for name, given in shown.items()}
         items = []
         for picture, behind, light, values in zip(
             foregrounds, *each.values(), spread(knobs, len(foregrounds)), strict=True
@@ -246,10 +245,8 @@ class ICLightPipeline(
             asked = Knobs(**{**values, "model": own})
             if values.get("model") not in (None, own):
                 raise WeightsError(f"Model {values['model']} was asked for, and these weights are {own}.")
-            for given in (picture, behind, light):
-                if given is not None and id(given) not in arrays:
-                    arrays[id(given)] = foreground_array(given)
-            seen = Pictures(arrays[id(picture)], arrays.get(id(behind)), arrays.get(id(light)))
+            drawn = None if light is None else foreground_array(light)
+            seen = Pictures(arrays[id(picture)], arrays.get(id(behind)), drawn)
             items.append(make_item(seen, asked))
         check_one_batch(items)
         return items

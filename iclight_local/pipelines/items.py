@@ -7,12 +7,38 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from iclight_local.errors import InvalidRequest
 from iclight_local.imaging.fit import UInt8Array, resize_and_center_crop
 from iclight_local.imaging.lightmap import BACKGROUND_RAMP, INITIAL_LATENT_RAMP, draw_lights, light_map
+from iclight_local.imaging.matte import foreground_array
 from iclight_local.plan import PassPlan, RelightPlan, make_plan
 from iclight_local.request import Knobs
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A picture fitted to both passes, in place of a large one that a call would have to fit itself.
+
+    Attributes:
+        lowres: uint8, H x W x 3, at the size of the lowres pass.
+        highres: the same at the size of the highres pass.
+    """
+
+    lowres: UInt8Array
+    highres: UInt8Array
+
+
+def fitted(picture: UInt8Array, plan: RelightPlan) -> Fitted:
+    """Fit a picture (uint8, H x W x 3) to the passes of a plan, as a call with it would."""
+    lowres, highres = (resize_and_center_crop(picture, each.width, each.height) for each in (plan.lowres, plan.highres))
+    return Fitted(lowres, highres)
+
+
+Foreground = UInt8Array | Fitted
+Picture = Image.Image | Foreground
+"""What a call of the pipeline takes."""
 
 
 @dataclass(frozen=True)
@@ -20,21 +46,22 @@ class Item:
     """A foreground, what lights it, and its plan.
 
     Attributes:
-        foreground: uint8, H x W x 3, on grey 127.
-        background: uint8, H x W x 3; None unless the model is ``fbc``.
+        foreground: uint8, H x W x 3, on grey 127; or that fitted to both passes.
+        background: the same of what is behind it; None unless the model is ``fbc``.
         light_map: uint8, H x W x 3, what the lowres pass of ``fc`` and ``fcon`` starts from; None where that is noise.
         plan: what will be done.
     """
 
-    foreground: UInt8Array
-    background: UInt8Array | None
+    foreground: Foreground
+    background: Foreground | None
     light_map: UInt8Array | None
     plan: RelightPlan
 
     def conditions(self, which: PassPlan) -> list[UInt8Array]:
         """The pictures concatenated behind the latents, fitted to a pass: foreground, then background."""
         pictures = [self.foreground] if self.background is None else [self.foreground, self.background]
-        return [resize_and_center_crop(picture, which.width, which.height) for picture in pictures]
+        own = [self._of(picture, which) for picture in pictures]
+        return [resize_and_center_crop(picture, which.width, which.height) for picture in own]
 
     def initial_picture(self) -> UInt8Array:
         """The light map at the size of the lowres pass.
@@ -46,13 +73,21 @@ class Item:
             raise ValueError("A pass from noise has no initial picture.")
         return resize_and_center_crop(self.light_map, self.plan.lowres.width, self.plan.lowres.height)
 
+    def _of(self, picture: Foreground, which: PassPlan) -> UInt8Array:
+        if isinstance(picture, Fitted):
+            return picture.lowres if which == self.plan.lowres else picture.highres
+        return picture
+
 
 @dataclass(frozen=True)
 class Pictures:
-    """What one foreground is relit from, each uint8 H x W x 3: itself on grey 127, its background, its light map."""
+    """What one foreground is relit from, each uint8 H x W x 3: itself on grey 127, its background, its light map.
 
-    foreground: UInt8Array
-    background: UInt8Array | None
+    The first two may be fitted to both passes already; such a background is mirrored already where that was asked for.
+    """
+
+    foreground: Foreground
+    background: Foreground | None
     light_map: UInt8Array | None
 
 
@@ -68,7 +103,7 @@ def make_item(pictures: Pictures, knobs: Knobs) -> Item:
         return Item(pictures.foreground, None, _drawn(plan, INITIAL_LATENT_RAMP) if light is None else light, plan)
     if background is None:
         background = _drawn(plan, BACKGROUND_RAMP) if light is None else light
-    elif plan.background_flip:
+    elif plan.background_flip and not isinstance(background, Fitted):
         background = np.fliplr(background)
     return Item(pictures.foreground, background, None, plan)
 
@@ -79,6 +114,11 @@ def _drawn(plan: RelightPlan, bounds: tuple[float, float]) -> UInt8Array | None:
     if plan.lights:
         return draw_lights(plan.lights, *size, bounds)
     return None if plan.light_source == "none" else light_map(plan.light_source, *size, bounds)
+
+
+def pixels_of(picture: Picture) -> Foreground:
+    """A picture as an item has it; raises as :func:`iclight_local.imaging.matte.foreground_array` does."""
+    return picture if isinstance(picture, Fitted) else foreground_array(picture)
 
 
 def spread(knobs: Mapping[str, Any], count: int) -> list[dict[str, Any]]:

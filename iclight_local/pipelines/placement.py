@@ -6,6 +6,7 @@ import contextlib
 import gc
 import re
 import sys
+import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -144,6 +145,14 @@ def _out_of_memory(placement: Placement) -> str:
         f"The memory of {placement.device} did not suffice: use a smaller --width, --height or --highres-scale, "
         f"fewer images at once, {thrift}or --device cpu."
     )
+
+
+def let_go(error: BaseException) -> None:
+    """Empty the frames that an error and its causes came through, whose tensors it would keep as long as it lives."""
+    cause: BaseException | None = error
+    while cause is not None:
+        traceback.clear_frames(cause.__traceback__)
+        cause = cause.__cause__ if cause.__cause__ is not None else cause.__context__
 
 
 def free_memory(device: torch.device) -> None:
