@@ -67,17 +67,16 @@ def file_path(uri: str) -> str:
     """The path that a ``file://`` address names, percent-encoding undone.
 
     Raises:
-        InvalidRequest: it is relative, on another machine, or no text.
+        InvalidRequest: it is relative, on another machine, or no UTF-8.
     """
     host, slash, rest = uri[len("file://") :].partition("/")
     if not slash or host.lower() not in ("", "localhost"):
         raise InvalidRequest(f"{uri[:80]!r} names no file of this machine: file:///folder/file is needed.")
-    path = urllib.request.url2pathname(f"/{rest}")
     try:
-        path.encode()
-    except UnicodeEncodeError as error:
+        unquote(rest, errors="strict")
+    except UnicodeDecodeError as error:
         raise InvalidRequest(f"{uri[:80]!r} holds bytes that are no UTF-8: rename the file.") from error
-    return path
+    return urllib.request.url2pathname(f"/{rest}")
 
 
 def url_name(url: str) -> str:
