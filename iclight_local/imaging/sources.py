@@ -13,8 +13,8 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
-from typing import IO
-from urllib.parse import quote, unquote_to_bytes, urlsplit
+from typing import IO, Self, SupportsIndex
+from urllib.parse import quote, unquote, unquote_to_bytes, urlsplit
 
 from PIL import Image
 
@@ -38,6 +38,50 @@ _NEEDED = "a path, an http(s) URL, a data URI, bytes or a PIL image is needed"
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
 _URL_SAFE = "%/:=&?~#+!$,;'@()*[]"
 _CHUNK = 1 << 16
+
+
+class Fetched(bytes):
+    """The bytes of a picture that were fetched beforehand, and the name by which messages and records know it."""
+
+    name: str
+
+    def __new__(cls, data: bytes, name: str) -> Self:
+        """Bytes that keep a name, in a copy for another process, too."""
+        fetched = super().__new__(cls, data)
+        fetched.name = name
+        return fetched
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> tuple[type[Self], tuple[bytes, str]]:
+        return type(self), (bytes(self), self.name)
+
+
+def scheme_of(source: str) -> str:
+    """What an address begins with, in lower case: ``https``, ``s3``, ``data``; empty for a path."""
+    if source[:5].lower() == "data:":
+        return "data"
+    found = _SCHEME.match(source)
+    return "" if found is None else found[1].lower()
+
+
+def file_path(uri: str) -> str:
+    """The path that a ``file://`` address names, percent-encoding undone.
+
+    Raises:
+        InvalidRequest: it is relative, on another machine, or no UTF-8.
+    """
+    host, slash, rest = uri[len("file://") :].partition("/")
+    if not slash or host.lower() not in ("", "localhost"):
+        raise InvalidRequest(f"{uri[:80]!r} names no file of this machine: file:///folder/file is needed.")
+    try:
+        unquote(rest, errors="strict")
+    except UnicodeDecodeError as error:
+        raise InvalidRequest(f"{uri[:80]!r} holds bytes that are no UTF-8: rename the file.") from error
+    return urllib.request.url2pathname(f"/{rest}")
+
+
+def url_name(url: str) -> str:
+    """The last part of a URL's path, percent-encoding undone; the query, which may hold secrets, stays out."""
+    return unquote(re.split("[?#]", url, maxsplit=1)[0].rstrip("/").rpartition("/")[2])
 
 
 def read_source(source: ImageSource, *, offline: bool = False) -> tuple[bytes | Image.Image, str]:
@@ -64,13 +108,13 @@ def read_source(source: ImageSource, *, offline: bool = False) -> tuple[bytes | 
 
 def _read_bytes(source: str | os.PathLike[str] | bytes, *, offline: bool) -> tuple[bytes, str]:
     if isinstance(source, bytes | bytearray | memoryview):
-        return bytes(source), AS_BYTES
+        return bytes(source), source.name if isinstance(source, Fetched) else AS_BYTES
     if isinstance(source, str):
-        if source[:5].lower() == "data:":
+        scheme = scheme_of(source)
+        if scheme == "data":
             return _read_data_uri(source), "the data URI"
-        scheme = _SCHEME.match(source)
-        if scheme is not None:
-            return _read_url(source, scheme[1].lower(), offline=offline)
+        if scheme:
+            return _read_url(source, scheme, offline=offline)
     if isinstance(source, str | os.PathLike):
         return _read_path(os.fspath(source))
     raise InvalidRequest(f"a picture cannot be read from {type(source).__name__}: {_NEEDED}.")
@@ -90,7 +134,10 @@ def _read_path(text: str) -> tuple[bytes, str]:
     try:
         mode = Path(text).stat().st_mode
         if stat.S_ISDIR(mode):
-            raise InvalidRequest(f"{text} is a folder: one picture is needed; name a file in it.")
+            raise InvalidRequest(
+                f"{text} is a folder: one picture is needed; name a file in it, or relight all of it with "
+                "`iclight batch`."
+            )
         # A device such as /dev/zero has no end; a pipe (`<(…)` in a shell) has one.
         if not (stat.S_ISREG(mode) or stat.S_ISFIFO(mode)):
             raise InvalidRequest(f"{text} is a device or socket: the path of a picture file is needed.")

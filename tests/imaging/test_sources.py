@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import pickle
 import re
 import socket
 import threading
@@ -16,7 +17,8 @@ from PIL import Image
 
 from iclight_local.errors import InvalidRequest
 from iclight_local.imaging import sources
-from iclight_local.imaging.sources import read_source
+from iclight_local.imaging.sources import Fetched, file_path, read_source, scheme_of, url_name
+from iclight_local.request import RelightRequest
 
 BODY = b"\x89PNG not decoded here"
 
@@ -105,6 +107,43 @@ def test_bytes_of_every_kind() -> None:
         assert (data, type(data), name) == (BODY, bytes, "the picture given as bytes")
 
 
+def test_what_was_fetched_beforehand_keeps_its_name() -> None:
+    asked = RelightRequest(subject_image="a.png", matte=Fetched(b"m", "m.png"))
+    request = RelightRequest(subject_image=Fetched(BODY, "photo.jpg"), matte=asked.matte)
+    data, name = read_source(request.subject_image)
+    assert (data, type(data), name) == (BODY, bytes, "photo.jpg")
+    assert read_source(pickle.loads(pickle.dumps(request.matte))) == (b"m", "m.png")
+    assert refusal(Fetched(b"", "photo.jpg")).startswith("photo.jpg is empty")
+
+
+@pytest.mark.parametrize(
+    ("source", "scheme"),
+    [
+        ("a.png", ""),
+        ("a:b.png", ""),
+        ("C:/a.png", ""),
+        ("HTTPS://host/a.png", "https"),
+        ("s3://bucket/a.png", "s3"),
+        ("Data:,x", "data"),
+    ],
+)
+def test_what_an_address_begins_with(source: str, scheme: str) -> None:
+    assert scheme_of(source) == scheme
+
+
+def test_the_path_of_a_file_address() -> None:
+    assert file_path("file:///data/mein%20bild%20%C3%BC#1.png") == "/data/mein bild ü#1.png"
+    assert file_path("file://localhost/data/a.png") == "/data/a.png"
+    for wrong in ("file://a.png", "file://nas/share/a.png", "file:///%ff.png"):
+        with pytest.raises(InvalidRequest):
+            file_path(wrong)
+
+
+def test_the_name_in_a_url() -> None:
+    assert url_name("https://host/shots/mein%20bild.png?token=a/secret.png#part/2") == "mein bild.png"
+    assert url_name("https://host/shots/") == "shots"
+
+
 def test_pil_image_passes_through(tmp_path: Path) -> None:
     image = Image.new("RGB", (2, 2))
     assert read_source(image) == (image, "the given image")
@@ -156,7 +195,7 @@ def test_missing_folder_empty_device(tmp_path: Path) -> None:
     assert "does not exist" in refusal(tmp_path / "no.png")
     assert "does not exist" in refusal(tmp_path / "file" / "no.png")
     assert "is a folder" in refusal(tmp_path)
-    assert "name a file in it" in refusal(".")
+    assert refusal(".").endswith("name a file in it, or relight all of it with `iclight batch`.")
     assert refusal(tmp_path / "empty.png").startswith("empty.png is empty (0 bytes)")
     assert "device" in refusal("/dev/zero")
     assert "the path is empty" in refusal("")
