@@ -63,13 +63,10 @@ def steadied(
 
     The logarithm of the light is fitted over time by a weighted straight line whose value at the frame itself counts
     (Cleveland, "Robust Locally Weighted Regression", 1979): a mean where there are as many frames before as after, and
-    no lag at the ends of a sequence or beside a gap or a cut, see :func:`_shares`. A neighbour weighs less the more its
+    no lag at the ends of a sequence or beside a gap or a cut, see :func:`_fit`. A neighbour weighs less the more its
     original differs (a bilateral weight), and nothing across a cut; where a moving subject has not been, its light is
     continued from the nearest cells where it has. Inside and outside of the matte are apart, and blended by it. Linear
     light is multiplied, so black stays black and detail stays; highlights bend before they clip.
-
-    What stays over time is the mean of the logarithm. The mean of the light itself falls by half the flicker's variance,
-    0.7 % where it is 0.3 stops up or down.
 
     Args:
         made: the relit frame, uint8 sRGB, H x W x 3.
@@ -121,9 +118,11 @@ def _change(own: LightRatio, related: Sequence[tuple[Neighbour, float]], region:
         weights.append(weight)
     if not fields:
         return np.zeros_like(own.ratio[region], np.float32)
-    shares = _shares(np.array(offsets, float), np.array(weights), np.array(levels))
-    change = sum(np.float32(share) * field for share, field in zip(shares[1:], fields, strict=True))
-    return limit_softly(np.asarray(change, np.float32), -float(np.log(MOST)), float(np.log(MOST)))
+    fit = _fit(np.array(offsets, float), np.array(weights), np.array(levels))
+    change = sum(np.float32(share) * field for share, field in zip(fit.shares[1:], fields, strict=True))
+    # The mean of logarithms lies below the logarithm of the mean, by half the variance: light shall not get less.
+    change = np.asarray(change + np.float32(fit.scatter / 2), np.float32)
+    return limit_softly(change, -float(np.log(MOST)), float(np.log(MOST)))
 
 
 def _continued(field: FloatArray, known: FloatArray) -> FloatArray:
@@ -132,8 +131,15 @@ def _continued(field: FloatArray, known: FloatArray) -> FloatArray:
     return np.stack([region.mean(plane, 0, region.nearby(plane, _FARTHEST)) for plane in field])
 
 
-def _shares(offsets: Series, weights: Series, levels: Series) -> Series:
-    """How much of each frame is in the fitted light at offset 0; the sum is 1.
+class _Fit(NamedTuple):
+    """How much of each frame is in the fitted light at offset 0, summing to 1; the levels' variance about the fit."""
+
+    shares: Series
+    scatter: float
+
+
+def _fit(offsets: Series, weights: Series, levels: Series) -> _Fit:
+    """Fit levels over time.
 
     With as many frames before as after, a weighted mean. Where one side is short, the mean is corrected by the trend
     over time that the levels have, to the share ``1 - (SIGNIFICANT * its standard error / trend)^2``, or not at all: a
@@ -151,7 +157,8 @@ def _shares(offsets: Series, weights: Series, levels: Series) -> Series:
         rest = levels - mean @ levels - trend * (offsets - middle)
         variance = float(mean @ rest**2) * count / (count - 2) * float(slope @ slope)
         trust = max(0.0, 1 - SIGNIFICANT**2 * variance / trend**2)
-    return np.asarray(mean - trust * middle * slope)
+    rest = levels - mean @ levels - trust * trend * (offsets - middle)
+    return _Fit(np.asarray(mean - trust * middle * slope), float(mean @ rest**2))
 
 
 def _changed(made: UInt8Array, matte: FloatArray, changes: Sequence[FloatArray]) -> UInt8Array:
