@@ -70,6 +70,11 @@ def is_local(place: str) -> bool:
     return scheme_of(place) == ""
 
 
+def is_near(place: str) -> bool:
+    """Whether it is on this machine, and no network is waited for."""
+    return scheme_of(place) in _ON_THIS_MACHINE
+
+
 def name_of(place: str) -> str:
     """The last part of a place, by which messages and records know it: ``photo.jpg``."""
     scheme = scheme_of(place)

@@ -1,0 +1,1 @@
+"""Batches: what a kill costs, what a row costs, and what overlapping gains."""
