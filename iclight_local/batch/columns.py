@@ -28,6 +28,7 @@ class ParquetManifest:
     place: str
     offline: bool
     template: str = PLAIN
+    holds: str = "rows"
 
     @property
     def name(self) -> str:

@@ -32,6 +32,7 @@ class TextManifest:
     place: str
     offline: bool
     template: str = PLAIN
+    holds: str = "rows"
 
     @property
     def name(self) -> str:

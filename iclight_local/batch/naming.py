@@ -35,22 +35,8 @@ _ROW_SPEC = re.compile(r"(?:0?[0-9]{1,2})?d?")
 _MADE_HERE = ("stem", "folder", "row")
 
 
-@dataclass(frozen=True)
-class Named:
-    """What a name is made of.
-
-    Attributes:
-        row: its number, from 1.
-        place: of the subject's picture, as it is written.
-        values: the request's parameters as texts.
-    """
-
-    row: int
-    place: str
-    values: Mapping[str, str]
-
-
-_Piece = Callable[[Named], str]
+_Piece = Callable[[int, str, Mapping[str, str]], str]
+"""What stands in place of a field: of the row's number, its subject's place and its values."""
 
 
 @dataclass(frozen=True)
@@ -78,14 +64,29 @@ class Template:
         if not self._pieces:
             raise InvalidRequest(f"--name is empty: a name for the results is needed, like {PLAIN!r}.")
 
-    def name(self, named: Named, output_format: str | None) -> str:
+    def name(self, row: int, place: str, values: Mapping[str, str], output_format: str | None) -> str:
         """The name of a row's first result, with its suffix.
+
+        Args:
+            row: its number, from 1.
+            place: of the subject's picture, as it is written.
+            values: the request's parameters.
+            output_format: the one among them, or None.
 
         Raises:
             InvalidRequest: the row lacks a value that the template asks for, or the name is none.
         """
-        text = "".join([piece if isinstance(piece, str) else piece(named) for piece in self._pieces])
+        text = self._filled % tuple([piece(row, place, values) for piece in self._fields])
         return finished(text, output_format, own_suffix=self._own_suffix)
+
+    @cached_property
+    def _filled(self) -> str:
+        """The template with a ``%s`` for each field."""
+        return "".join([piece.replace("%", "%%") if isinstance(piece, str) else "%s" for piece in self._pieces])
+
+    @cached_property
+    def _fields(self) -> list[_Piece]:
+        return [piece for piece in self._pieces if not isinstance(piece, str)]
 
     @cached_property
     def _own_suffix(self) -> bool:
@@ -121,11 +122,11 @@ class Template:
                 "{row:06d}."
             )
         if field == "row":
-            return lambda named: format(named.row, spec)
+            return lambda row, place, values: format(row, spec)
         if field == "stem":
-            return lambda named: stem_of(named.place)
+            return lambda row, place, values: stem_of(place)
         if field == "folder":
-            return lambda named: folder_of(named.place, self.base)
+            return lambda row, place, values: folder_of(place, self.base)
         return _value_of(field)
 
 
@@ -134,8 +135,8 @@ def _value_of(field: str) -> _Piece:
     is_picture = kind(declared)[0] is object
     default = declared.default if isinstance(declared.default, str | int | float) else None
 
-    def value(named: Named) -> str:
-        found = named.values.get(field, default)
+    def value(row: int, place: str, values: Mapping[str, str]) -> str:
+        found = values.get(field, default)
         if found is None:
             raise InvalidRequest(f"the name asks for {{{field}}}, which has no value here: give one, or leave it out.")
         text = str(found).lower() if isinstance(found, bool) else str(found)
@@ -154,8 +155,8 @@ def stem_of(place: str) -> str:
     if ":" in place and scheme_of(place) == "data":
         return "picture"
     name = place.rpartition("/")[2] if ":" not in place and "\\" not in place else name_of(place)
-    stem, dot, _ = name.rpartition(".")
-    return safe(stem if dot and stem else name)
+    stem = name.rpartition(".")[0]
+    return _UNSAFE.sub("_", stem if stem else name)
 
 
 def folder_of(place: str, base: str) -> str:
@@ -186,10 +187,11 @@ def finished(name: str, output_format: str | None, *, own_suffix: bool) -> str:
     Raises:
         InvalidRequest: it leads out of the output, is empty or too long, or its suffix contradicts the format.
     """
-    suffix = PurePosixPath(name).suffix.lower()
-    if name.rpartition("/")[2].lower() in FORMAT_OF_SUFFIX:
+    stem, dot, ending = name.rpartition(".")
+    suffix = f".{ending.lower()}" if dot else ""
+    if suffix in FORMAT_OF_SUFFIX and stem.rpartition("/")[2] == "":
         raise InvalidRequest(f"the result's name {shown(name)!r} is a suffix alone: a name before it is needed.")
-    if suffix in FORMAT_OF_SUFFIX or (own_suffix and suffix):
+    if suffix in FORMAT_OF_SUFFIX or (own_suffix and suffix and "/" not in suffix):
         format_for(name, output_format)
     elif name and not name.endswith("/"):
         name = f"{name}.{'png' if output_format is None else output_format}"

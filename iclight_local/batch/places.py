@@ -85,6 +85,11 @@ def name_of(place: str) -> str:
     return place.rstrip("/").rpartition("/")[2] if scheme else Path(place).name
 
 
+def suffix_of(place: str) -> str:
+    """What a place ends with, in lower case: ``.csv``; empty where there is no such thing."""
+    return os.path.splitext(name_of(place))[1].lower()  # noqa: PTH122
+
+
 def shown(place: str) -> str:
     """A place as a message shows it; user, password and query of an address stay out."""
     scheme = scheme_of(place)

@@ -40,6 +40,10 @@ class Reader(Protocol):
     def template(self) -> str:
         """How its results are called where nobody says it."""
 
+    @property
+    def holds(self) -> str:
+        """What messages call its rows."""
+
     def records(self) -> Iterator[Record]:
         """Its rows one by one, never all of them in memory.
 

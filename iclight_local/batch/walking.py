@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from iclight_local.batch.naming import IN_FOLDERS
-from iclight_local.batch.places import absolute, entries, is_local, join, name_of
+from iclight_local.batch.places import absolute, entries, is_local, join, name_of, suffix_of
 from iclight_local.batch.records import SUBJECT, Record
 from iclight_local.errors import InvalidRequest
 
@@ -22,7 +22,7 @@ _NO_PICTURES = frozenset(("EPS", "BUFR", "GRIB", "HDF5", "IPTC", "MPEG", "WMF"))
 
 @cache
 def picture_suffixes() -> frozenset[str]:
-    """Suffixes of files that are pictures as far as Pillow reads them, in lower case: ``.jpg``, ``.tif`` …"""
+    """Suffixes of files that are pictures as far as Pillow reads them, in lower case, like ``.jpg``."""
     from PIL import Image
 
     known = Image.registered_extensions()
@@ -31,7 +31,7 @@ def picture_suffixes() -> frozenset[str]:
 
 def is_picture(name: str) -> bool:
     """Whether a file is a picture by its suffix, and not hidden."""
-    return not name.startswith(".") and os.path.splitext(name)[1].lower() in picture_suffixes()  # noqa: PTH122
+    return not name.startswith(".") and suffix_of(name) in picture_suffixes()
 
 
 def natural(name: str) -> tuple[list[str | int], str]:
@@ -63,6 +63,7 @@ class Walk:
     left_out: str
     offline: bool
     template: str = IN_FOLDERS
+    holds: str = "pictures"
 
     @property
     def name(self) -> str:
@@ -85,7 +86,7 @@ class Walk:
 
     def _folder(self, place: str, inside: str, states: frozenset[int], tests: tuple[_Test, ...]) -> Iterator[Record]:
         """The pictures of a folder that parts of the pattern, by their numbers, may begin in."""
-        if _same(place, self.left_out):
+        if same_place(place, self.left_out):
             return
         found = sorted(entries(place, offline=self.offline), key=lambda entry: (entry[1], natural(entry[0])))
         for name, folder in found:
@@ -132,7 +133,8 @@ def _opened_up(tests: tuple[_Test, ...], states: frozenset[int]) -> frozenset[in
     return frozenset(reached)
 
 
-def _same(place: str, other: str) -> bool:
+def same_place(place: str, other: str) -> bool:
+    """Whether two places are one and the same folder."""
     if is_local(place) != is_local(other):
         return False
     if is_local(place):
@@ -153,7 +155,9 @@ def glob(given: str, base: str, left_out: str, *, offline: bool) -> Walk:
 
     Args:
         given: with ``*``, ``?``, ``[…]``, and ``**`` for any number of folders; relative to ``base``.
-        base, left_out, offline: as of :class:`Walk`.
+        base: the place of a folder.
+        left_out: as of :class:`Walk`.
+        offline: as of :class:`Walk`.
     """
     parts = given.split("/")
     first = next(index for index, part in enumerate(parts) if _MAGIC.search(part))
@@ -175,6 +179,7 @@ class Several:
     parts: tuple[str | Walk, ...]
     base: str
     template: str = IN_FOLDERS
+    holds: str = "pictures"
 
     @property
     def name(self) -> str:
@@ -195,7 +200,5 @@ class Several:
 
 
 def common_folder(places: list[str]) -> str:
-    """The innermost folder of all local places; the first one's where some are not local."""
-    if all(map(is_local, places)):
-        return os.path.commonpath(places)
-    return places[0]
+    """The innermost folder that local places have in common; empty where some are not local."""
+    return os.path.commonpath(places) if all(map(is_local, places)) else ""
