@@ -68,9 +68,9 @@ class TestOverlap:
         engine = local(segmenter=str(net))
         disc = Image.fromarray(bright_disc())
         requests = [
-            *(asked(disc, seed=seed, fit="input", keep="all") for seed in range(3)),
-            asked(background_image=BACKGROUND, background_flip=True, fit="pad"),
-            asked(light="#ff8800 left", background_mode="transparent"),
+            asked(disc, steps=1, fit="input", keep="all"),
+            asked(disc, steps=1, light="#ff8800 left", background_mode="transparent"),
+            asked(steps=1, background_image=BACKGROUND, background_flip=True, fit="pad"),
             asked(matte=Path("nowhere.png")),
         ]
         alone = [engine.relight(request) for request in requests[:-1]]
@@ -89,7 +89,7 @@ class TestOverlap:
                     stages.sample([future.result()])
                     finished.append(pool.submit(stages.finish, future.result()))
             wait(finished)
-        assert [same(each.result(), one) for each, one in zip(finished, alone, strict=True)] == [True] * 5
+        assert [same(each.result(), one) for each, one in zip(finished, alone, strict=True)] == [True] * 3
         assert isinstance(prepared[-1].exception(), InvalidRequest)
         assert threads == {1}
         assert torch.get_num_threads() == 1
