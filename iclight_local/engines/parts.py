@@ -40,6 +40,10 @@ class Scene:
 class LocalPart:
     """One request between its stages; see :class:`iclight_local.engines.together.LocalStages`.
 
+    Of a picture of 24 megapixels it holds 9 MB where the result has the size of the highres pass (``crop``, ``pad``),
+    168 MB where it has the picture's (``input``), and as much again as each of alpha (24 MB) and background (72 MB)
+    takes then; 3 MB less when it was sampled, nothing when it was finished. To prepare one takes 0.9 GB for a moment.
+
     Attributes:
         run: the request on its way.
         told: what its result will tell of the subject.
