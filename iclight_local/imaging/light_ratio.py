@@ -31,7 +31,7 @@ _HEAD = struct.Struct("<5sHH")
 _FAINT = np.float32(4e-3)
 """Linear light of a relit place at which it counts half: what is nearly black tells no light."""
 _NONE = 1 / 510
-_TINY = np.float32(1e-9)
+_TINY = np.float32(1e-6)
 
 HalfArray = npt.NDArray[np.float16]
 

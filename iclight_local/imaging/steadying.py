@@ -168,11 +168,12 @@ def _changed(made: UInt8Array, matte: FloatArray, changes: Sequence[FloatArray])
     def light(rows: slice) -> None:
         cover = np.clip(matte[rows], 0, 1)
         for channel in range(3):
-            factor = _enlarged(outside[channel], rows, matte.shape)
-            factor += cover * (_enlarged(inside[channel], rows, matte.shape) - factor)
+            # Logarithms are blended: of a mixed pixel, the part that is to get brighter is the darker one.
+            change = _enlarged(outside[channel], rows, matte.shape)
+            change = change + cover * (_enlarged(inside[channel], rows, matte.shape) - change)
             before = to_linear(np.ascontiguousarray(made[rows, :, channel]))
             room = np.maximum(np.float32(_WHITE) - before, np.float32(1e-6))
-            share = limit_softly(before * (factor - 1) / room, -np.inf, 1.0)
+            share = limit_softly(before * np.expm1(change) / room, -np.inf, 1.0)
             result[rows, :, channel] = to_srgb(before + share * room)
 
     in_strips(light, matte.shape)
@@ -180,8 +181,8 @@ def _changed(made: UInt8Array, matte: FloatArray, changes: Sequence[FloatArray])
 
 
 def _enlarged(plane: Image.Image, rows: slice, shape: tuple[int, int]) -> FloatArray:
-    """The factor for some rows of a picture of ``shape``; cubic, because a light has no creases."""
+    """The logarithm for some rows of a picture of ``shape``; cubic, because a light has no creases."""
     scale = plane.height / shape[0]
     box = (0.0, rows.start * scale, float(plane.width), min(rows.stop * scale, float(plane.height)))
     size = shape[1], rows.stop - rows.start
-    return np.asarray(np.exp(np.asarray(plane.resize(size, Image.Resampling.BICUBIC, box))), np.float32)
+    return np.asarray(plane.resize(size, Image.Resampling.BICUBIC, box))
