@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -50,6 +51,11 @@ class LightRatio:
     ratio: HalfArray
     scene: HalfArray
     weight: HalfArray
+
+    @cached_property
+    def encoded_scene(self) -> FloatArray:
+        """The original's encoded values, float32 ``[2, 3, h, w]``, 0..1."""
+        return encoded(self.scene.astype(np.float32))
 
     def to_bytes(self) -> bytes:
         """The same ratio, the same bytes; 28 for each cell and 9 more, 29 kB at most."""
@@ -115,7 +121,7 @@ def likeness(one: LightRatio, other: LightRatio) -> FloatArray:
 
 def agreement(one: LightRatio, other: LightRatio) -> FloatArray:
     """How alike the originals of two frames are at each place: float32 ``[2, h, w]``, 0..1."""
-    apart = encoded(one.scene.astype(np.float32)) - encoded(other.scene.astype(np.float32))
+    apart = one.encoded_scene - other.encoded_scene
     return np.asarray(np.exp((apart**2).mean(1) / np.float32(-2 * ALIKE**2)), np.float32)
 
 

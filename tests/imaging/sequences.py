@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from PIL import Image
@@ -27,7 +28,7 @@ class Frame:
     made: UInt8Array
     matte: FloatArray
 
-    @property
+    @cached_property
     def light(self) -> LightRatio:
         return light_ratio(self.seen, self.made, self.matte)
 
@@ -68,11 +69,9 @@ def moving(factors: FloatArray, pace: float = 3.0) -> list[Frame]:
 
 
 def made_steady(frames: Sequence[Frame], window: Window | None = None) -> list[Frame]:
-    lights = [frame.light for frame in frames]
+    lights, window = [frame.light for frame in frames], Window() if window is None else window
     return [
-        Frame(
-            frame.seen, steadied(frame.made, frame.matte, lights[t], around(lights, t), window or Window()), frame.matte
-        )
+        replace(frame, made=steadied(frame.made, frame.matte, lights[t], around(lights, t), window))
         for t, frame in enumerate(frames)
     ]
 

@@ -27,13 +27,13 @@ from tests.imaging.sequences import (
 ONES = np.ones(16, np.float32)
 
 
-@pytest.mark.parametrize("outside", [False, True])
-def test_flicker_goes_and_the_mean_brightness_stays(outside: bool) -> None:
-    frames = still(flickering(20))
+def test_flicker_goes_and_the_mean_brightness_stays() -> None:
+    frames = still(flickering(16))
     steady = made_steady(frames)
-    before, after = (flicker([frame.light for frame in each], outside=outside) for each in (frames, steady))
-    assert before is not None and after is not None
-    assert 0.1 < before < 0.3 and after < before / 8
+    for outside in (False, True):
+        before, after = (flicker([frame.light for frame in each], outside=outside) for each in (frames, steady))
+        assert before is not None and after is not None
+        assert 0.1 < before < 0.3 and after < before / 8
     assert abs(brightness(steady).mean() / brightness(frames).mean() - 1) < 0.01
     assert np.abs(np.diff(brightness(steady))).mean() < np.abs(np.diff(brightness(frames))).mean() / 4
 
@@ -63,7 +63,7 @@ def test_detail_stays() -> None:
 
 
 def test_a_moving_subject_leaves_no_light_behind() -> None:
-    frames, truth = moving(flickering(20)), moving(np.ones(20, np.float32))
+    frames, truth = moving(flickering(16)), moving(ONES)
     steady = made_steady(frames)
     assert error(steady, truth).mean() < 4 and error(steady, truth).mean() < 0.6 * error(frames, truth).mean()
     assert farthest([replace(each, made=each.made * (each.matte == 0)[..., None]) for each in steady],
@@ -78,7 +78,7 @@ def test_a_subject_that_jumps_farther_than_its_width_keeps_its_own_light() -> No
         assert np.array_equal(steady.made[frame.matte > 0.5], frame.made[frame.matte > 0.5])
 
 
-@pytest.mark.parametrize("light", [np.linspace(1, 0.5, 20), np.linspace(0.4, 1.2, 20), np.logspace(0, -0.6, 20)])
+@pytest.mark.parametrize("light", [np.linspace(1, 0.5, 20), np.logspace(-0.6, 0, 12)])
 def test_a_fade_stays_a_fade(light: np.ndarray) -> None:
     frames = still(light.astype(np.float32))
     assert np.abs(brightness(made_steady(frames)) / brightness(frames) - 1).max() < 0.01
@@ -94,11 +94,11 @@ def test_flicker_at_the_ends_is_no_fade() -> None:
 
 def test_nothing_is_carried_over_a_cut() -> None:
     other = painted(5)[::-1] * np.float32(1.4)
-    first, second = still(ONES[:8]), still(ONES[:8] * np.float32(0.5), other)
+    first, second = still(ONES[:5]), still(ONES[:5] * np.float32(0.5), other)
     joined = made_steady([*first, *second])
     assert farthest(joined, [*first, *second]) <= 1
-    flickers = still(flickering(8))
-    assert [each.made.tobytes() for each in made_steady([*flickers, *second])[:8]] == [
+    flickers = still(flickering(5))
+    assert [each.made.tobytes() for each in made_steady([*flickers, *second])[:5]] == [
         each.made.tobytes() for each in made_steady(flickers)
     ]
 
@@ -113,7 +113,7 @@ def test_a_background_that_is_cut_leaves_the_subject_related() -> None:
 
 
 def test_a_steady_sequence_stays_to_a_grey_level() -> None:
-    frames = still(ONES)
+    frames = still(ONES[:10])
     assert farthest(made_steady(frames), frames) <= 1
     rng = np.random.default_rng(3)
     noisy = [
@@ -145,7 +145,7 @@ def test_inside_and_outside_meet_without_a_halo() -> None:
 
 
 def test_frames_depend_on_those_within_the_radius_alone_and_on_no_order() -> None:
-    frames = still(flickering(14))
+    frames = still(flickering(10))
     whole = made_steady(frames, Window(radius=3))
     assert np.array_equal(made_steady(frames[3:10], Window(radius=3))[3].made, whole[6].made)
     lights = [frame.light for frame in frames]
