@@ -24,7 +24,8 @@ ALIKE = 0.08
 OTHER_SCENE, SAME_SCENE = 0.4, 0.7
 """Shares of a region that are alike up to which two frames have nothing to do with each other, and from which all.
 
-Unrelated pictures share about 0.3; a subject that moved by a tenth of its width from one frame to the next, 0.9.
+Measured on photographs of portraits and things: 21 pairs of unrelated ones share at most 0.35; one that moved by 3 % of
+its width shares 0.73 to 0.93 with itself, by 6 % 0.49 to 0.86, by 12 % 0.27 to 0.74.
 """
 _READ_SIDE = 1024
 _MAGIC = b"ICLR1"
