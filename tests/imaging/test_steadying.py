@@ -191,6 +191,15 @@ def test_black_frames_and_frames_of_another_shape_are_left_out() -> None:
     )
 
 
+def test_a_frame_that_came_out_black_darkens_no_other() -> None:
+    frames = still(flickering(7))
+    failed = [*frames[:3], replace(frames[3], made=np.zeros_like(frames[3].made)), *frames[4:]]
+    lights = [frame.light for frame in frames]
+    near = [each for each in around(lights, 2) if each.offset != 1]
+    without = steadied(frames[2].made, frames[2].matte, lights[2], near, Window())
+    assert np.array_equal(made_steady(failed)[2].made, without)
+
+
 def test_a_matte_of_another_size_is_refused() -> None:
     frame = still(ONES[:1])[0]
     with pytest.raises(ValueError, match="does not fit a frame"):
