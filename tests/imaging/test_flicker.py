@@ -69,6 +69,11 @@ def test_subject_and_surroundings_flicker_apart() -> None:
     assert subject > 0.1 and around < 0.005
 
 
+def test_a_subject_that_moves_does_not_flicker_by_that() -> None:
+    found = flicker(lights(moving(np.ones(12, np.float32))))
+    assert found is not None and found < 0.02
+
+
 def test_a_cut_is_no_flicker() -> None:
     first, second = still(np.ones(5, np.float32)), still(np.full(5, 0.4, np.float32), painted(5)[::-1])
     found = flicker(lights([*first, *second]))

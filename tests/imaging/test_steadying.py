@@ -127,15 +127,13 @@ def test_highlights_do_not_clip_anew_and_black_stays_black() -> None:
     paint = painted() * np.float32(1.2)
     paint[30:40, 30:40] = 0
     frames = still(np.array([1.0, 0.6] * 5, np.float32) * 0.8, paint)
-    for frame in frames[1::2]:
-        frame.made[50:53, 40:60:3] = 200
-        frame.made[50:53, 41:60:3] = 252
+    frames[5].made[50, 20], frames[5].made[50, 40], frames[5].made[50, 60] = 200, 225, 252
     steady = made_steady(frames)
     for each in steady:
         assert not (each.made == 255).any() and not each.made[30:40, 30:40].any()
     # Brighter highlights stay apart from each other.
-    grey, white = steady[5].made[51, 40:60:3], steady[5].made[51, 41:60:3]
-    assert 200 < grey.min() and grey.max() < white.min() - 10
+    grey, bright, white = (int(steady[5].made[50, column].min()) for column in (20, 40, 60))
+    assert 205 < grey < bright - 4 < white - 8
 
 
 def test_inside_and_outside_meet_without_a_halo() -> None:
@@ -191,6 +189,15 @@ def test_black_frames_and_frames_of_another_shape_are_left_out() -> None:
     assert np.array_equal(
         steadied(frames[0].made, disc(), frames[0].light, [Neighbour(1, other.light)], Window()), frames[0].made
     )
+
+
+def test_a_frame_that_came_out_black_darkens_no_other() -> None:
+    frames = still(flickering(7))
+    failed = [*frames[:3], replace(frames[3], made=np.zeros_like(frames[3].made)), *frames[4:]]
+    lights = [frame.light for frame in frames]
+    near = [each for each in around(lights, 2) if each.offset != 1]
+    without = steadied(frames[2].made, frames[2].matte, lights[2], near, Window())
+    assert np.array_equal(made_steady(failed)[2].made, without)
 
 
 def test_a_matte_of_another_size_is_refused() -> None:
