@@ -51,8 +51,8 @@ class Outcome:
     Attributes:
         name: of its first result.
         key: sha256 of the contents of its pictures and of the executed request; empty where it failed before that.
+        seed: that was used; None where it failed, or a provider did not tell it.
         files: sha256 of the bytes of each result that was written, by name; empty where it failed.
-        seed: that was used.
         error: the kind of error and its sentence; None where it was done.
         warnings: one sentence each.
         timings: seconds by stage.
@@ -60,8 +60,13 @@ class Outcome:
 
     name: str
     key: str
+    seed: int | None
     files: Mapping[str, str] = field(default_factory=dict)
-    seed: int | None = None
     error: tuple[str, str] | None = None
     warnings: tuple[str, ...] = ()
     timings: Mapping[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def failure(cls, name: str, kind: str, sentence: str) -> Outcome:
+        """Of a row that failed."""
+        return cls(name, "", None, error=(kind, sentence))

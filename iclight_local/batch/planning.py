@@ -213,7 +213,7 @@ class Planner:
     def _leave(self, found: Found) -> None:
         if found.verdict == "failed" and not found.known and found.error is not None:
             self._ledger.plan([Planned(found.row, found.asked, found.stamps)])
-            self._ledger.keep([Outcome(found.row.name, "", error=found.error)])
+            self._ledger.keep([Outcome.failure(found.row.name, *found.error)])
         self._tell(found)
 
     def _planned(self, members: list[Found], number: int | None) -> Group:

@@ -60,7 +60,7 @@ class Summary:
     @property
     def share(self) -> float | None:
         """The part of the run's time in which the model was sampled."""
-        return None if self.sampling is None or not self.seconds else self.sampling / self.seconds
+        return None if self.sampling is None or not self.made else self.sampling / self.seconds
 
     @property
     def whole(self) -> bool:

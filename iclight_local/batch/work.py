@@ -1,4 +1,4 @@
-"""Groups to files: decoding and segmenting the next ones, sampling one, finishing and writing the last ones, at once."""
+"""Groups to files: the next ones are decoded and cut out, one is sampled, the last ones are finished, all at once."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from iclight_local.batch.output import Output
 from iclight_local.engines.base import Engine
 from iclight_local.engines.staged import Stages
 from iclight_local.engines.writing import encoded
-from iclight_local.errors import ICLightError, WeightsError
+from iclight_local.errors import EngineError, ICLightError, WeightsError
 from iclight_local.imaging.encode import format_for
 from iclight_local.request import RelightRequest
 from iclight_local.result import RelightResult
@@ -197,7 +197,7 @@ class Worker:
             hashes = {name: hashlib.sha256(each).hexdigest() for name, each in files.items()}
             warnings = (*result.warnings, *told)
             self._output.write({**files, sidecar_of(row.name): _sidecar(result, hashes, warnings)})
-            return Outcome(row.name, prepared.key, hashes, result.seed, None, warnings, dict(result.timings))
+            return Outcome(row.name, prepared.key, result.seed, hashes, None, warnings, dict(result.timings))
 
         return _surviving(prepared.row, finish)
 
@@ -231,12 +231,11 @@ def _surviving(row: Row, work: Callable[[], Thing]) -> Thing | Outcome:
     except ICLightError as error:
         if isinstance(error.__cause__, OSError) and error.__cause__.errno in _FULL:
             raise
-        return Outcome(row.name, "", error=(type(error).__name__, str(error)))
+        return Outcome.failure(row.name, type(error).__name__, str(error))
     except Exception as error:  # noqa: BLE001  # thousands of others are to outlive whatever it was
         _log.debug("%s", row.where, exc_info=True)
-        return Outcome(
-            row.name, "", error=("EngineError", f"Something unexpected failed ({error!r}): please report it.")
-        )
+        sentence = f"Something unexpected failed ({error!r}): please report it."
+        return Outcome.failure(row.name, EngineError.__name__, sentence)
 
 
 _END = object()

@@ -11,7 +11,7 @@ from iclight_local.batch.options import BatchOptions
 from iclight_local.cli.batch_telling import tell_estimate, tell_summary, telling
 from iclight_local.cli.parser import Parser, UsageError, add_common, add_fields, given
 from iclight_local.cli.relight import SETTINGS
-from iclight_local.errors import Cancelled
+from iclight_local.errors import Cancelled, InvalidRequest
 from iclight_local.request import RelightRequest
 from iclight_local.settings import LOCAL, Settings, load_settings
 
@@ -46,19 +46,22 @@ def run(parsed: argparse.Namespace) -> int:
     options = BatchOptions(**given(parsed, BatchOptions))
     named = {} if parsed.providers is None else {"local_first": False}
     settings = load_settings({**given(parsed, Settings), **named})
+    if options.sequence and settings.engines != (LOCAL,):
+        raise InvalidRequest("sequence steadies what this machine's own engine makes: leave the providers out.")
     from iclight_local.batch.checking import check
     from iclight_local.batch.ledger import Ledger
-    from iclight_local.batch.places import Output
+    from iclight_local.batch.output import Output
     from iclight_local.batch.running import Batch
     from iclight_local.batch.setup import setup_of
-    from iclight_local.batch.sources import open_source
+    from iclight_local.batch.sources import Options, open_source
 
-    source = open_source(parsed.source, given(parsed, RelightRequest), options.name)
+    output = Output.at(options.out, offline=settings.offline)
+    reading = Options(out=output.folder, name=options.name, offline=settings.offline)
+    source = open_source(parsed.source, given(parsed, RelightRequest), reading)
     checked = check(source)
     from iclight_local.assemble import engine_from
 
     engine = engine_from(settings)
-    output = Output.at(options.out, offline=settings.offline)
     # What is only looked at leaves nothing behind.
     there = output.ledger(settings.home)
     ledger = Ledger(there if there.exists() or not options.dry_run else Path(":memory:"))

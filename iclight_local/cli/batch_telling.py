@@ -74,7 +74,7 @@ class Telling:
         for sentence in outcome.warnings:
             if sentence not in self._warned and len(self._warned) < MOST_WARNINGS:
                 self._warned.add(sentence)
-                self._say(f"iclight: warning: {row.where}: {sentence} (It is told once.)")
+                self._say(f"iclight: warning: {row.where}: {sentence} (Further ones like it are not told.)")
 
     def _say(self, line: str) -> None:
         if self._bar is not None:

@@ -20,7 +20,7 @@ def test_a_row_is_planned_then_done_and_its_facts_are_kept(tmp_path: Path) -> No
     ledger = Ledger(tmp_path / "a" / "batch.sqlite")
     group = ledger.plan(planned("a.png"))
     before = ledger.entry("a.png")
-    ledger.keep([Outcome("a.png", "key", {"a.png": "sha"}, seed=7)])
+    ledger.keep([Outcome("a.png", "key", 7, {"a.png": "sha"})])
     after = ledger.entry("a.png")
     assert before is not None and (before.state, before.group, before.stamps) == (
         "planned",
@@ -34,7 +34,7 @@ def test_a_row_is_planned_then_done_and_its_facts_are_kept(tmp_path: Path) -> No
 def test_what_was_kept_is_there_in_the_next_process(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "batch.sqlite")
     first = ledger.plan(planned("a.png", "b.png"))
-    ledger.keep([Outcome("a.png", "", error=("NoSubject", "Nothing stands out."))])
+    ledger.keep([Outcome.failure("a.png", "NoSubject", "Nothing stands out.")])
     ledger.keep_fact("setup", {"weights": "mini"})
     ledger.close()
     again = Ledger(tmp_path / "batch.sqlite")
@@ -49,7 +49,7 @@ def test_a_group_is_kept_whole_or_not_at_all(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "batch.sqlite")
     ledger.plan(planned("a.png", "b.png"))
     with pytest.raises(TypeError):
-        ledger.keep([Outcome("a.png", "key"), Outcome("b.png", "key", files={"b.png": object()})])  # type: ignore[dict-item]
+        ledger.keep([Outcome("a.png", "key", 1), Outcome("b.png", "key", 1, {"b.png": object()})])  # type: ignore[dict-item]
     with pytest.raises(RuntimeError), ledger._change() as base:
         base.execute("UPDATE rows SET state = 'done'")
         raise RuntimeError

@@ -35,7 +35,7 @@ def names(group: Group) -> tuple[str, ...]:
 
 
 def keep(ledger: Ledger, group: Group) -> None:
-    ledger.keep([Outcome(row.name, "key") for row in group.rows])
+    ledger.keep([Outcome(row.name, "key", 1) for row in group.rows])
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -101,7 +101,7 @@ class Scene:
         planner = Planner(self.ledger, 1, None, lambda found: None)
         for group in planner.groups([found]):
             self.output.write(dict.fromkeys(group.rows[0].names, b"a picture"))
-            self.ledger.keep([Outcome(found.row.name, contents, dict.fromkeys(group.rows[0].names, "sha"))])
+            self.ledger.keep([Outcome(found.row.name, contents, 1, dict.fromkeys(group.rows[0].names, "sha"))])
 
 
 @pytest.fixture
@@ -167,7 +167,7 @@ def test_what_failed_is_told_again_and_runs_again_when_asked_or_mended(scene: Sc
     assert told[0].error == told[1].error and told[0].error is not None and "does not exist" in told[0].error[1]
     picture(scene.folder / "missing.png", 1)
     assert scene.verdicts([row])[0].verdict == "run", "it is there now"
-    scene.ledger.keep([Outcome(row.name, "", error=("NoSubject", "Nothing stands out."))])
+    scene.ledger.keep([Outcome.failure(row.name, "NoSubject", "Nothing stands out.")])
     assert scene.verdicts([row], retry=True)[0].verdict == "run"
 
 
