@@ -119,15 +119,17 @@ def _check_names(source: Source, hashes: array[int]) -> None:
 
 
 def _pairs(source: Source, again: npt.NDArray[np.int64]) -> Iterator[tuple[str, str, str]]:
-    """Two rows, and the name that both of their results would have; for the first few names that occur twice."""
+    """Two rows, and the name that both of their results would have; for each of the first names that occur twice."""
     first: dict[str, str] = {}
+    told: set[str] = set()
     for number, (at, found) in enumerate(source.reader.records(), 1):
         for name in source.resolved(number, found)[1]:
             key = folded(name)
             place = int(np.searchsorted(again, hash(key)))
             if place == again.size or again[place] != hash(key):
                 continue
-            if key in first:
+            if key in first and key not in told:
+                told.add(key)
                 yield first[key], source.reader.where(at), name
             elif len(first) < MOST_LOOKED_AT:
-                first[key] = source.reader.where(at)
+                first.setdefault(key, source.reader.where(at))

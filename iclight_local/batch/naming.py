@@ -8,10 +8,10 @@ import string
 import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import PurePosixPath
 
-from iclight_local.batch.places import name_of, parent
+from iclight_local.batch.places import name_of
 from iclight_local.errors import InvalidRequest
 from iclight_local.imaging.encode import FORMAT_OF_SUFFIX, format_for
 from iclight_local.imaging.sources import file_path, scheme_of
@@ -30,7 +30,9 @@ RESERVED = ".iclight"
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f-\x9f\\/:*?"<>|]')
 _NEVER = re.compile(r"[\x00-\x1f\x7f-\x9f\\\ud800-\udfff]|^/|^[A-Za-z]:")
 # Most names; others are looked at closely.
-_HARMLESS = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_ .-]{0,200}[A-Za-z0-9_-]\.(?:png|jpg|jpeg|webp)")
+_HARMLESS = re.compile(
+    r"(?:[A-Za-z0-9_-][A-Za-z0-9_ .-]{0,200}/)*[A-Za-z0-9_-][A-Za-z0-9_ .-]{0,200}\.(?:png|jpg|jpeg|webp)"
+)
 _ROW_SPEC = re.compile(r"(?:0?[0-9]{1,2})?d?")
 _MADE_HERE = ("stem", "folder", "row")
 
@@ -161,19 +163,23 @@ def stem_of(place: str) -> str:
 
 def folder_of(place: str, base: str) -> str:
     """The folder of a place with a slash behind it: relative to ``base`` within it, else without its root."""
-    scheme = scheme_of(place)
+    scheme = scheme_of(place) if ":" in place else ""
     if scheme == "data":
         return ""
     if scheme == "file":
-        return folder_of(file_path(place), base)
+        place = file_path(place)
     # A query and a password are secrets, and a name is not.
     if scheme in ("http", "https"):
         place = re.split("[?#]", place, maxsplit=1)[0]
-    folder, inside = (text.replace(os.sep, "/").rstrip("/") + "/" for text in (parent(place), base))
-    within = folder.startswith(inside)
+    return _below(place.replace(os.sep, "/").rpartition("/")[0], base.replace(os.sep, "/"))
+
+
+@lru_cache(maxsize=1024)
+def _below(folder: str, base: str) -> str:
+    inside = base.rstrip("/") + "/"
+    within = f"{folder}/".startswith(inside)
     relative = folder[len(inside) :] if within else re.sub(r"^[^:/]+://(?:[^/]*@)?", "", folder)
-    parts = [safe(part) for part in relative.split("/") if part not in ("", ".", "..")]
-    return "".join(f"{part}/" for part in parts)
+    return "".join([f"{safe(part)}/" for part in relative.split("/") if part not in ("", ".", "..")])
 
 
 def finished(name: str, output_format: str | None, *, own_suffix: bool) -> str:
@@ -188,7 +194,7 @@ def finished(name: str, output_format: str | None, *, own_suffix: bool) -> str:
         InvalidRequest: it leads out of the output, is empty or too long, or its suffix contradicts the format.
     """
     stem, dot, ending = name.rpartition(".")
-    suffix = f".{ending.lower()}" if dot else ""
+    suffix = f".{ending.lower()}" if ending and dot else ""
     if suffix in FORMAT_OF_SUFFIX and stem.rpartition("/")[2] == "":
         raise InvalidRequest(f"the result's name {shown(name)!r} is a suffix alone: a name before it is needed.")
     if suffix in FORMAT_OF_SUFFIX or (own_suffix and suffix and "/" not in suffix):

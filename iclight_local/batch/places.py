@@ -82,6 +82,8 @@ def name_of(place: str) -> str:
         return "the data URI"
     if scheme in _BY_READ_SOURCE:
         return url_name(place)
+    if scheme == "file":
+        return Path(file_path(place)).name
     return place.rstrip("/").rpartition("/")[2] if scheme else Path(place).name
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Collection, Iterator
 from typing import Any, Protocol
 
@@ -91,7 +92,7 @@ def check_columns(names: Collection[str], *, all_rows: bool) -> None:
     """
     for name in names:
         if name not in COLUMNS:
-            close = difflib.get_close_matches(name.strip().lower().replace("-", "_"), COLUMNS, n=1)
+            close = difflib.get_close_matches(re.sub(r"\W+", "_", name.strip().lower()), COLUMNS, n=1)
             hint = f"did you mean {close[0]}?" if close else f"the columns are {', '.join(COLUMNS)}."
             raise InvalidRequest(f"there is no column {shown(name)}: {hint}")
     if all_rows and SUBJECT not in names:

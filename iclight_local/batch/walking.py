@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from iclight_local.batch.naming import IN_FOLDERS
-from iclight_local.batch.places import absolute, entries, is_local, join, name_of, suffix_of
+from iclight_local.batch.places import absolute, entries, is_local, name_of, suffix_of
 from iclight_local.batch.records import SUBJECT, Record
 from iclight_local.errors import InvalidRequest
 
@@ -30,8 +30,8 @@ def picture_suffixes() -> frozenset[str]:
 
 
 def is_picture(name: str) -> bool:
-    """Whether a file is a picture by its suffix, and not hidden."""
-    return not name.startswith(".") and suffix_of(name) in picture_suffixes()
+    """Whether a file is a picture by its suffix."""
+    return suffix_of(name) in picture_suffixes()
 
 
 def natural(name: str) -> tuple[list[str | int], str]:
@@ -80,7 +80,10 @@ class Walk:
         return str(at)
 
     def records(self) -> Iterator[Record]:
-        """Its pictures by their names within it; a folder's own before those of the folders in it."""
+        """Its pictures by their names within it; a folder's own before those of the folders in it.
+
+        What is hidden is left out, unless a part of the pattern begins with a dot, too.
+        """
         tests = tuple(_test(part) for part in self.parts)
         yield from self._folder(self.root, "", _opened_up(tests, frozenset((0,))), tests)
 
@@ -89,12 +92,13 @@ class Walk:
         if same_place(place, self.left_out):
             return
         found = sorted(entries(place, offline=self.offline), key=lambda entry: (entry[1], natural(entry[0])))
+        above = place.rstrip("/") + "/"
         for name, folder in found:
             after = _after(name, states, tests)
             if folder and after - {len(tests)}:
-                yield from self._folder(join(place, name), f"{inside}{name}/", after, tests)
+                yield from self._folder(above + name, f"{inside}{name}/", after, tests)
             elif not folder and len(tests) in after and is_picture(name):
-                yield _record(f"{inside}{name}", join(place, name))
+                yield _record(f"{inside}{name}", above + name)
 
 
 _Test = Callable[[str], bool] | None
