@@ -11,15 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from iclight_local.batch.records import PICTURES, Values
+from iclight_local.engines.writing import TEXTS, check_texts, check_transparency
 from iclight_local.errors import InvalidRequest
-from iclight_local.imaging.metadata import Embedded, check_record
 from iclight_local.plan import RelightPlan, plan_of
 from iclight_local.request import RelightRequest
 
-TEXTS = ("prompt", "appended_prompt", "negative_prompt")
-"""Parameters that are any text."""
-REST_OF_RECORD = 4096
-"""Bytes that a record needs besides its prompts, generously."""
 MOST_KEPT = 20_000
 """Combinations that are remembered at a time."""
 
@@ -27,8 +23,6 @@ _FREE = frozenset((*TEXTS, *PICTURES))
 _FREE_WITH_SEED = _FREE | {"seed"}
 # The largest seed has 19 digits.
 _MOST_DIGITS = 18
-# A letter takes 12 bytes of a record at most, and a JPEG has room for 65533.
-_SURELY_SHORT = 4000
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,11 +113,5 @@ def check_format(accepted: Accepted, values: Values, output_format: str) -> None
     """
     if output_format != "jpeg":
         return
-    if accepted.request.behind == "transparent":
-        raise InvalidRequest(
-            "background_mode transparent needs a format that knows transparency, and the result is a jpeg: "
-            "name it .png or .webp."
-        )
-    texts = {name: values.get(name, RelightRequest.model_fields[name].default) for name in TEXTS}
-    if sum(map(len, texts.values())) > _SURELY_SHORT:
-        check_record(output_format, Embedded({**texts, "the rest": "." * REST_OF_RECORD}))
+    check_transparency(accepted.request, output_format)
+    check_texts({name: values.get(name, RelightRequest.model_fields[name].default) for name in TEXTS}, output_format)

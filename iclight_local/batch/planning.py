@@ -85,7 +85,7 @@ class Scout:
                 # Whoever clears the pictures away keeps their results.
                 return Found(row, "done")
             told = (type(error).__name__, str(error))
-            known = entry is not None and entry.state == "failed" and entry.error == told
+            known = entry is not None and entry.state == "failed" and entry.error == told and not self._options.retry
             return Found(row, "failed", asked, stamps, error=told, known=known)
 
     def _judged(self, found: Found, entry: Entry | None) -> Found:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import os
 import sys
@@ -112,14 +113,12 @@ def _parser() -> Parser:
 
 
 def _failed(error: ICLightError, as_json: bool) -> int:
-    from iclight_local.cli.output import print_json
-
     if sys.stderr is not None:
         print(f"iclight: {error}", file=sys.stderr)
     if as_json:
         # Where the output cannot be written, the sentence and the exit status have to do.
         with contextlib.suppress(OSError, EngineError):
-            print_json({"error": {"type": type(error).__name__, "message": str(error)}})
+            print(json.dumps({"error": {"type": type(error).__name__, "message": str(error)}}))
             _flush()
     return error.exit_status
 

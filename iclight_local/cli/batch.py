@@ -102,7 +102,8 @@ def _run(job: Job) -> int:
     except KeyboardInterrupt:
         raise Cancelled("Stopped; the same command goes on from here, and nothing was left half-written.") from None
     finally:
-        tell_summary(summary, job.batch.options.out, as_json=job.as_json)
+        if summary.seconds:
+            tell_summary(summary, job.batch.options.out, as_json=job.as_json)
     return 0 if summary.whole else 1
 
 

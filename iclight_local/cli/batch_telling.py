@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 MOST_WARNINGS = 1000
 """Sentences that are remembered as told; warnings that name numbers may differ for each picture."""
-BAR = "{desc}{percentage:3.0f}% {bar:24} {n_fmt}/{total_fmt}  {rate_fmt}{postfix}  {elapsed}, {remaining} left"
+BAR = "{percentage:3.0f}% {bar:24} {n_fmt}/{total_fmt}{postfix}  {elapsed}, {remaining} left"
 
 
 class Telling:
@@ -33,7 +34,7 @@ class Telling:
 
     def __init__(self, total: int, *, as_json: bool, bar: Any = None) -> None:
         self._total, self._as_json, self._bar = total, as_json, bar
-        self._lock = threading.Lock()
+        self._lock, self._began = threading.Lock(), time.monotonic()
         self._warned: set[str] = set()
 
     def left(self, found: Found) -> None:
@@ -50,6 +51,8 @@ class Telling:
         """A row ran; see :class:`iclight_local.batch.running.Teller`."""
         with self._lock:
             if self._bar is not None:
+                passed = time.monotonic() - self._began
+                self._bar.set_postfix_str(f"{span(passed / (self._bar.n + 1))} a picture", refresh=False)
                 self._bar.update()
             if outcome.error is not None:
                 self._failed(row, outcome.error, "failed", "")
@@ -95,7 +98,7 @@ def telling(total: int, *, as_json: bool) -> Iterator[Telling]:
         return
     from tqdm import tqdm
 
-    with tqdm(total=total, unit=" pictures", smoothing=0.05, dynamic_ncols=True, leave=False, bar_format=BAR) as bar:
+    with tqdm(total=total, smoothing=0.05, dynamic_ncols=True, leave=False, bar_format=BAR) as bar:
         yield Telling(total, as_json=as_json, bar=bar)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from PIL import Image
 
@@ -16,6 +16,10 @@ KEEPS_COMMENT = ("rights", "rights_xmp")
 """Values of ``metadata`` that keep the picture's own comment."""
 REST_OF_RECORD = 4096
 """Bytes that a record needs besides its prompts, generously."""
+SURELY_SHORT = 4000
+"""Letters that fit whatever they are."""
+TEXTS = ("prompt", "appended_prompt", "negative_prompt")
+"""Parameters that are any text."""
 EXIF_LEFT_OUT = "The source's EXIF is too long beside the record and was left out."
 ON_WHITE = "A jpeg knows no transparency, so white stands behind the result: png and webp do."
 
@@ -64,10 +68,21 @@ def check_room(request: RelightRequest, output_format: str) -> None:
     Raises:
         InvalidRequest: the format knows no transparency and it was asked for, or the prompts are too long for a JPEG.
     """
+    check_transparency(request, output_format)
+    check_texts({name: getattr(request, name) for name in TEXTS}, output_format)
+
+
+def check_transparency(request: RelightRequest, output_format: str) -> None:
+    """Check that a format knows transparency where it was asked for; raises as :func:`check_room` does."""
     if request.behind == "transparent" and output_format == "jpeg":
         raise InvalidRequest(
             "background_mode transparent needs a format that knows transparency, and the output is a jpeg: "
             "name it .png or .webp."
         )
-    texts = {name: getattr(request, name) for name in ("prompt", "appended_prompt", "negative_prompt")}
-    check_record(output_format, Embedded({**texts, "the rest": "." * REST_OF_RECORD}))
+
+
+def check_texts(texts: Mapping[str, str], output_format: str) -> None:
+    """Check that a request's texts have room in a format; raises as :func:`check_room` does."""
+    # A letter takes 12 bytes of a record at most, and a JPEG has room for 65533.
+    if sum(map(len, texts.values())) > SURELY_SHORT:
+        check_record(output_format, Embedded({**texts, "the rest": "." * REST_OF_RECORD}))
