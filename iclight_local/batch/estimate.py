@@ -42,7 +42,7 @@ class Estimate:
 
 def estimate(batch: Batch, *, on_card: bool) -> Estimate:
     """Look at every row, and try the first that would run; raises as :func:`iclight_local.batch.running.run_batch`."""
-    check_setup(batch.ledger, batch.setup, batch.options.out, overwrite=batch.options.overwrite, keep=False)
+    check_setup(batch.ledger, batch.setup, batch.options.out, overwrite=batch.options.overwrite, remember=False)
     counts, run, together = Summary(), 0, batch.together(on_card=on_card)
     first: Found | None = None
     limit = batch.options.limit

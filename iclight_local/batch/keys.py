@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from iclight_local.batch.base import Row
-from iclight_local.batch.places import Fetched, fetch
+from iclight_local.batch.places import fetch
 from iclight_local.engines.record import INPUTS
+from iclight_local.imaging.sources import Fetched
 from iclight_local.plan import RANDOM_SEED_BITS
 from iclight_local.request import RelightRequest
 

@@ -33,7 +33,7 @@ def setup_of(settings: Settings, *, sequence: bool) -> dict[str, Any]:
     }
 
 
-def check_setup(ledger: Ledger, setup: Mapping[str, Any], out: str, *, overwrite: bool, keep: bool = True) -> None:
+def check_setup(ledger: Ledger, setup: Mapping[str, Any], out: str, *, overwrite: bool, remember: bool = True) -> None:
     """Keep a batch's setup, or refuse another one.
 
     Args:
@@ -41,7 +41,7 @@ def check_setup(ledger: Ledger, setup: Mapping[str, Any], out: str, *, overwrite
         setup: of this run.
         out: as sentences name it.
         overwrite: whether results may be made anew.
-        keep: whether it is kept, too.
+        remember: whether it is kept, too.
 
     Raises:
         InvalidRequest: the results that are there were made with another setup.
@@ -54,7 +54,7 @@ def check_setup(ledger: Ledger, setup: Mapping[str, Any], out: str, *, overwrite
             f"The results in {out} were made with {name} {then}, and now it is {now}: give {option_of(name)} as "
             "before, add --overwrite to make them anew, or choose another --out."
         )
-    if keep:
+    if remember:
         ledger.keep_fact(SETUP, setup)
 
 

@@ -28,8 +28,8 @@ def add_arguments(parser: Parser) -> None:
         "source",
         metavar="SOURCE",
         nargs="+",
-        help="A folder, a pattern in quotes like 'photos/*.jpg', pictures, or a manifest (.csv, .tsv, .jsonl, .parquet) "
-        "whose columns are the parameters below.",
+        help="A folder, a pattern in quotes like 'photos/*.jpg', pictures, or a manifest (.csv, .tsv, .jsonl, "
+        ".parquet) whose columns are the parameters below.",
     )
     add_fields(parser.add_argument_group("the batch"), BatchOptions)
     knobs = [name for name in RelightRequest.model_fields if name != "subject_image"]

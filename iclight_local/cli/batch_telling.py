@@ -122,8 +122,10 @@ def tell_summary(summary: Summary, out: str, *, as_json: bool) -> None:
         print_line({"event": "summary", **facts, "out": out})
         return
     if summary.flicker is not None:
-        facts = "The light on the subject went up and down by {:.3f} EV from frame to frame, and by {:.3f} EV when steadied."
-        print(facts.format(*summary.flicker))
+        before, after = summary.flicker
+        print(
+            f"The light on the subject flickered by {before:.3f} EV from frame to frame, and by {after:.3f} steadied."
+        )
     counted = [f"{summary.made} relit"]
     counted += [f"{count} {what}" for count, what in _left(summary) if count]
     pace = "" if not summary.made else f" in {span(summary.seconds)}, {span(summary.seconds / summary.made)} a picture"

@@ -60,7 +60,7 @@ def test_a_group_is_kept_whole_or_not_at_all(tmp_path: Path) -> None:
 def test_one_batch_at_a_time_writes_into_a_folder(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "batch.sqlite")
     with pytest.raises(
-        EngineError, match="Another iclight batch has the batch's ledger in .* open: stop it, or choose another"
+        EngineError, match=r"Another iclight batch has the batch's ledger in .* open: stop it, or choose another"
     ):
         Ledger(tmp_path / "batch.sqlite")
     ledger.close()

@@ -152,7 +152,8 @@ def test_somebody_elses_file_is_refused(scene: Scene) -> None:
     (found,) = scene.verdicts([row])
     assert found.verdict == "refused" and found.error is not None
     assert found.error[1].endswith(
-        "p1-relit.png exists already, and this batch did not make it: add --overwrite, or choose another --name or --out."
+        "p1-relit.png exists already, and this batch did not make it: "
+        "add --overwrite, or choose another --name or --out."
     )
     assert scene.ledger.entry(row.name) is None
     assert scene.verdicts([row], overwrite=True)[0].verdict == "run"
