@@ -20,6 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.editing import table as editing_table
 from benchmarks.serving.tables import kills_table, load_table
+from iclight_local.batch.options import BatchOptions
 from iclight_local.bench.table import markdown
 from iclight_local.cli import COMMANDS, command_summary
 from iclight_local.cli.providers import PRICE_UNKNOWN, takes
@@ -169,6 +170,15 @@ def photoroom() -> str:
     return "\n".join(["| parameter | here | values | how |", "|---|---|---|---|", *lines]) + "\n"
 
 
+def batches() -> str:
+    """The options of a batch."""
+    rows = [
+        f"| `{field.flag}` | {'required' if field.required else field.default} | {field.range} | {field.description} |"
+        for field in knob_fields(BatchOptions)
+    ]
+    return "\n".join(["| option | default | values | what it does |", "|---|---|---|---|", *rows]) + "\n"
+
+
 def edits() -> str:
     """The parameters of an edit beside those of a relight."""
     own = [field for field in knob_fields(EditRequest) if field.name not in RelightRequest.model_fields]
@@ -194,6 +204,7 @@ PAGES: dict[Path, Tables] = {
     ROOT / "README.md": README_TABLES,
     ROOT / "weights" / "mini" / "README.md": {"measured": measured},
     ROOT / "iclight_local" / "server" / "README.md": {"photoroom": photoroom},
+    ROOT / "iclight_local" / "batch" / "README.md": {"batch": batches},
     ROOT / "benchmarks" / "README.md": {
         "serving": lambda: load_table(json.loads(SERVED.read_text())),
         "crashes": lambda: kills_table(json.loads(KILLED.read_text())),

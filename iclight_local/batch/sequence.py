@@ -99,7 +99,7 @@ class FrameWorker(Worker):
         self._lights.keep_steadied(number, light_ratio(seen, made, matte).to_bytes())
         result = super().result(prepared)
         told = {"frame": number, "neighbours": [each.offset for each in neighbours], "sigma": WINDOW.sigma}
-        return replace(result, record={**result.record, "sequence": told})
+        return replace(result, record={**result.record, "kind": "frame", "sequence": told})
 
     def _light(self, number: int) -> LightRatio | None:
         kept = self._lights.frame(number)

@@ -123,9 +123,7 @@ def tell_summary(summary: Summary, out: str, *, as_json: bool) -> None:
         return
     if summary.flicker is not None:
         before, after = summary.flicker
-        print(
-            f"The light on the subject flickered by {before:.3f} EV from frame to frame, and by {after:.3f} steadied."
-        )
+        print(f"The light on the subject flickered by {before:.3f} EV, and by {after:.3f} EV when steadied.")
     counted = [f"{summary.made} relit"]
     counted += [f"{count} {what}" for count, what in _left(summary) if count]
     pace = "" if not summary.made else f" in {span(summary.seconds)}, {span(summary.seconds / summary.made)} a picture"
