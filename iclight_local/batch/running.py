@@ -45,7 +45,7 @@ class Summary:
         failed: rows that failed, now or before.
         refused: rows whose names are taken.
         seconds: of the run.
-        sampling: seconds of it in which the model was sampled, where that is known.
+        sampling: seconds in which the model was sampled; of several workers together.
         flicker: of a sequence, before and after its light was steadied, EV.
     """
 
@@ -54,13 +54,8 @@ class Summary:
     failed: int = 0
     refused: int = 0
     seconds: float = 0.0
-    sampling: float | None = None
+    sampling: float = 0.0
     flicker: tuple[float, float] | None = None
-
-    @property
-    def share(self) -> float | None:
-        """The part of the run's time in which the model was sampled."""
-        return None if self.sampling is None or not self.made else self.sampling / self.seconds
 
     @property
     def whole(self) -> bool:
@@ -82,11 +77,6 @@ class Summary:
 
 class Working(Protocol):
     """Whatever carries groups out."""
-
-    @property
-    def sampling_seconds(self) -> float | None:
-        """Seconds in which the model was sampled so far; None where that is unknown."""
-        ...
 
     def run(self, groups: Iterable[Group]) -> Iterator[Done]:
         """Each group and what became of its rows; raises what would happen to all others, too."""
@@ -155,6 +145,7 @@ def run_batch(batch: Batch, worker: Working, teller: Teller, summary: Summary, *
     try:
         for group, outcomes in worker.run(groups):
             batch.ledger.keep(outcomes)
+            summary.sampling += max(map(_sampled_for, outcomes))
             for row, outcome in zip(group.rows, outcomes, strict=True):
                 summary.end(outcome)
                 teller.ended(row, outcome)
@@ -163,9 +154,13 @@ def run_batch(batch: Batch, worker: Working, teller: Teller, summary: Summary, *
                     raise EngineError(_broken(outcome))
     finally:
         summary.seconds = time.monotonic() - began
-        summary.sampling = worker.sampling_seconds
     if batch.options.sequence:
         summary.flicker = measured_flicker(batch.ledger.frames())
+
+
+def _sampled_for(outcome: Outcome) -> float:
+    """Seconds of the group's passes, which each of its rows tells."""
+    return sum(outcome.timings.get(name, 0.0) for name in ("lowres", "highres"))
 
 
 def _is_the_engines(outcome: Outcome) -> bool:

@@ -9,7 +9,6 @@ import json
 import logging
 import queue
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -90,7 +89,6 @@ class Worker:
     def __init__(self, engine: Engine, output: Output) -> None:
         self.engine, self._output = engine, output
         self._stages: Stages[Any] = engine.staged()
-        self._sampled_for = 0.0
 
     def run(self, groups: Iterable[Group]) -> Iterator[Done]:
         """Carry groups out, in their order; a row that fails does not touch the others.
@@ -104,7 +102,7 @@ class Worker:
         behind: deque[_Going] = deque()
         try:
             for group, rows in self._ahead(groups, before):
-                self._sample(rows)
+                self._stages.sample([each.part for each in rows if isinstance(each, Prepared)])
                 behind += [self._going(each, after) for each in self.sampled((group, rows))]
                 while behind and (behind[0].ended or len(behind) > GROUPS_BEHIND):
                     yield behind[0].done()
@@ -138,11 +136,6 @@ class Worker:
                 fill(ROWS_AHEAD)
                 yield group, [each.result() for each in rows]
 
-    @property
-    def sampling_seconds(self) -> float:
-        """Seconds in which the model was sampled so far."""
-        return self._sampled_for
-
     def sampled(self, ready: Ready) -> list[Ready]:
         """What can be finished now that a group was sampled: that group."""
         return [ready]
@@ -158,13 +151,6 @@ class Worker:
     def result(self, prepared: Prepared) -> RelightResult:
         """The result of a sampled row; called from several threads."""
         return self._stages.finish(prepared.part)
-
-    def _sample(self, rows: Sequence[Prepared | Outcome]) -> None:
-        parts = [each.part for each in rows if isinstance(each, Prepared)]
-        began = time.perf_counter()
-        if parts:
-            self._stages.sample(parts)
-        self._sampled_for += time.perf_counter() - began
 
     def _going(self, ready: Ready, threads: ThreadPoolExecutor) -> _Going:
         group, rows = ready

@@ -115,7 +115,7 @@ def tell_summary(summary: Summary, out: str, *, as_json: bool) -> None:
         "failed": summary.failed,
         "refused": summary.refused,
         "seconds": round(summary.seconds, 3),
-        "sampling_share": None if summary.share is None else round(summary.share, 4),
+        "sampling_seconds": round(summary.sampling, 3),
         "flicker": summary.flicker,
     }
     if as_json:
@@ -127,7 +127,7 @@ def tell_summary(summary: Summary, out: str, *, as_json: bool) -> None:
     counted = [f"{summary.made} relit"]
     counted += [f"{count} {what}" for count, what in _left(summary) if count]
     pace = "" if not summary.made else f" in {span(summary.seconds)}, {span(summary.seconds / summary.made)} a picture"
-    share = "" if summary.share is None else f", {summary.share:.0%} of it sampling"
+    share = f", {span(summary.sampling)} of it sampling" if summary.sampling else ""
     print(f"{', '.join(counted)}{pace}{share}: {out}")
 
 
