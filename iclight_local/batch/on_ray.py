@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+import socket
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
@@ -109,21 +110,42 @@ def _connected(cluster: Cluster) -> Iterator[None]:
     try:
         with _no_standard_error():
             if cluster.address is None:
-                cores = None if cluster.workers is None else cluster.workers * cluster.threads
-                ray.init(
-                    "local",
-                    num_cpus=cores,
-                    include_dashboard=False,
-                    object_store_memory=_OBJECT_STORE_BYTES,
-                    log_to_driver=False,
-                    _temp_dir=folder,
-                )
+                _start(cluster, folder)
             else:
-                ray.init(cluster.address, log_to_driver=False)
+                _join(cluster.address)
         yield
     finally:
         ray.shutdown()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _start(cluster: Cluster, folder: str) -> None:
+    """Start an instance that ends with this process."""
+    import ray
+
+    cores = None if cluster.workers is None else cluster.workers * cluster.threads
+    quiet = {"include_dashboard": False, "log_to_driver": False}
+    try:
+        ray.init("local", num_cpus=cores, object_store_memory=_OBJECT_STORE_BYTES, _temp_dir=folder, **quiet)
+    except (OSError, RuntimeError, ray.exceptions.RayError) as error:
+        raise EngineError(f"Ray did not start: {_first_line(error)}.") from error
+
+
+def _join(address: str) -> None:
+    """Connect to a cluster that runs."""
+    import ray
+
+    try:
+        host, _, port = address.rpartition(":")
+        if host:
+            # Ray itself would wait for minutes.
+            socket.create_connection((host, int(port)), timeout=10).close()
+        ray.init(address, log_to_driver=False)
+    except (OSError, ValueError, RuntimeError, ray.exceptions.RayError) as error:
+        raise InvalidRequest(
+            f"No cluster to join at {address}: {_first_line(error)}. Start one with `ray start --head`, join it from "
+            "this machine with `ray start --address=HOST:6379`, and give the address auto."
+        ) from error
 
 
 @contextmanager

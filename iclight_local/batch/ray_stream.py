@@ -33,7 +33,7 @@ from iclight_local import errors
 from iclight_local.batch.base import Group, Outcome
 
 _TRIES = 3
-"""How often a group is tried alone, after a worker died with it."""
+"""How often a group is tried alone after a worker died with it, and how often a worker is started."""
 _TICKETS_A_WORKER = 4
 """One is run, one waits in the worker, and two show Ray that there is work for one more."""
 _TICKETS_A_STREAM = 10_000
@@ -101,6 +101,7 @@ class _Feed:
         self._parcels: dict[int, _Parcel] = {}
         self._tickets = 0
         self._ended = False
+        self._starts: Counter[str] = Counter()
         self._news = asyncio.Condition()
 
     async def put(self, groups: tuple[Group, ...]) -> int:
@@ -114,6 +115,14 @@ class _Feed:
         async with self._news:
             self._ended = True
             self._news.notify_all()
+
+    async def starting(self, actor: str) -> int:
+        """How often it began to start since it last could, this time too."""
+        self._starts[actor] += 1
+        return self._starts[actor]
+
+    async def started(self, actor: str) -> None:
+        del self._starts[actor]
 
     async def ready(self, ticket: int) -> bool:
         """Whether there is such a ticket; waits until that is known."""
@@ -169,23 +178,36 @@ class _Relighter:
 
     def __init__(self, make_worker: Callable[[], Worker], feed: Any, version: str) -> None:
         self._feed = feed
-        self._worker: Worker | None = None
-        self._failure = ("Unsupported", f"it has iclight-local {iclight_local.__version__}, the driver has {version}.")
-        if version == iclight_local.__version__:
-            try:
-                self._worker = make_worker()
-            except Exception as error:  # noqa: BLE001  # told by the driver
-                self._failure = _told(error)
+        self._worker: Worker | tuple[str, str]
+        try:
+            self._worker = self._started(make_worker, version)
+        except Exception as error:  # noqa: BLE001  # told by the driver
+            self._worker = _told(error)
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[Any]]:
         ticket = int(batch["ticket"][0])
-        answer: list[Outcome] | tuple[str, str] = self._failure
-        if self._worker is not None:
-            try:
-                answer = self._relit(ticket, self._worker)
-            except Exception as error:  # noqa: BLE001  # told by the driver
-                answer = _told(error)
+        answer: list[Outcome] | tuple[str, str]
+        try:
+            answer = self._worker if isinstance(self._worker, tuple) else self._relit(ticket, self._worker)
+        except Exception as error:  # noqa: BLE001  # told by the driver
+            answer = _told(error)
         return {"ticket": [ticket], "answer": [pickle.dumps(answer)]}
+
+    def _started(self, make_worker: Callable[[], Worker], version: str) -> Worker:
+        context = ray.get_runtime_context()
+        if version != iclight_local.__version__:
+            raise errors.Unsupported(
+                f"Node {context.get_node_id()[:8]} has iclight-local {iclight_local.__version__} and the driver "
+                f"{version}: install the same one on every machine."
+            )
+        # Ray would start one that dies as it loads for ever.
+        if ray.get(self._feed.starting.remote(context.get_actor_id())) > _TRIES:
+            raise errors.EngineError(
+                f"A worker's process died each of the {_TRIES} times that it started: is the machine's memory enough?"
+            )
+        worker = make_worker()
+        ray.get(self._feed.started.remote(context.get_actor_id()))
+        return worker
 
     def _relit(self, ticket: int, worker: Worker) -> list[Outcome]:
         parcel: _Parcel | None = ray.get(self._feed.take.remote(ticket))
