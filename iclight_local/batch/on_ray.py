@@ -26,6 +26,8 @@ _QUIET = {
     "RAY_DEDUP_LOGS_SKIP_REGEX": ".*",
     "RAY_DATA_LOG_LEVEL": "CRITICAL",
     "RAY_BACKEND_LOG_LEVEL": "fatal",
+    # A note of each call is kept for the dashboard: 17 KB for a ticket.
+    "RAY_task_events_report_interval_ms": "0",
 }
 
 
@@ -79,7 +81,9 @@ def run_on_ray(
         try:
             yield from stream(groups, make_worker, pool)
         except ray.exceptions.RayError as error:
-            raise EngineError(f"Ray stopped: {_first_line(error)}; start the batch again, and it goes on.") from error
+            raise EngineError(
+                f"Ray failed ({type(error).__name__}; its logs tell more): start the batch again, and it goes on."
+            ) from error
 
 
 @contextmanager

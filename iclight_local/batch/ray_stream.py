@@ -32,7 +32,7 @@ import iclight_local
 from iclight_local import errors
 from iclight_local.batch.base import Group, Outcome
 
-_TRIES = 3
+_TRIES = 2
 """How often a group is tried alone after a worker died with it, and how often a worker is started."""
 _TICKETS_A_WORKER = 4
 """One is run, one waits in the worker, and two show Ray that there is work for one more."""
