@@ -1,0 +1,154 @@
+"""Groups that Ray's workers relight: all of them, each once, whatever dies."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from iclight_local.batch.base import Group, Outcome
+from iclight_local.batch.on_ray import Cluster, run_on_ray
+from iclight_local.errors import EngineError, InvalidRequest, Unsupported, WeightsError
+from tests.batch.napping import Napping, dying, group, without_weights
+
+ray = pytest.importorskip("ray.data", reason="ray[data] is not installed")
+ROOT = Path(__file__).parents[2]
+STORE_BYTES = 80 * 2**20
+
+
+@pytest.fixture(scope="module")
+def nodes() -> Iterator[Any]:
+    """A cluster of one node with one core, on loopback."""
+    folder = tempfile.mkdtemp(prefix="ray-")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]))
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        patch.setattr("ray._private.ray_constants.ENABLE_RAY_CLUSTER", False)
+        from ray.cluster_utils import Cluster as Nodes
+
+        head = {"num_cpus": 1, "include_dashboard": False, "object_store_memory": STORE_BYTES, "temp_dir": folder}
+        cluster = Nodes(initialize_head=True, head_node_args=head)
+        yield cluster
+        cluster.shutdown()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def at(nodes: Any, groups: int = 1) -> Cluster:
+    return Cluster(nodes.address, None, 1, "cpu", groups)
+
+
+class Batch:
+    """A batch that goes on until it is told to end."""
+
+    def __init__(self, nodes: Any, log: Path) -> None:
+        self.drawn, self.log, self.end = 0, log, time.monotonic() + 60
+        self.done: Counter[str] = Counter()
+        self._outcomes = run_on_ray(self._groups(), partial(Napping, log), at(nodes))
+
+    def _groups(self) -> Iterator[Group]:
+        while time.monotonic() < self.end:
+            self.drawn += 1
+            yield group(self.drawn)
+
+    def until(self, seen: Callable[[], bool]) -> None:
+        for outcomes in self._outcomes:
+            self.done.update(outcome.name for outcome in outcomes)
+            if seen():
+                return
+
+    def workers(self) -> list[tuple[int, str]]:
+        """Process and node of each row that was begun, in order."""
+        lines = [line.split() for line in self.log.read_text().splitlines()] if self.log.exists() else []
+        return [(int(process), node) for _, process, node in lines]
+
+
+def test_a_worker_is_killed_and_a_node_joins_and_dies_and_every_group_comes_once(nodes: Any, tmp_path: Path) -> None:
+    batch = Batch(nodes, tmp_path / "log")
+    batch.until(lambda: len(batch.done) >= 4)
+    assert batch.drawn <= len(batch.done) + 4, "groups are drawn as room comes free"
+
+    first, head = batch.workers()[-1]
+    os.kill(first, signal.SIGKILL)
+    batch.until(lambda: batch.workers()[-1][0] != first)
+
+    joined = nodes.add_node(num_cpus=1, object_store_memory=STORE_BYTES)
+    batch.until(lambda: _counted_anew() and batch.workers()[-1][1] != head)
+    assert {node for _, node in batch.workers()} == {head, joined.node_id}
+
+    nodes.remove_node(joined, allow_graceful=False)
+    after = len(batch.workers())
+    batch.until(lambda: len(batch.workers()) > after + 10)
+    batch.end = 0
+    batch.until(lambda: False)
+    assert batch.done == Counter(f"{number}.png" for number in range(1, batch.drawn + 1))
+
+
+def _counted_anew() -> bool:
+    """Have Ray Data count the nodes now; by itself it does so every 20 seconds."""
+    import ray
+    from ray.data._internal.cluster_autoscaler import get_or_create_autoscaling_coordinator
+
+    ray.get(get_or_create_autoscaling_coordinator().get_reserved_resources.remote("", recompute=True))
+    return True
+
+
+def test_what_a_worker_cannot_start_for_is_told_in_its_own_words(nodes: Any) -> None:
+    with pytest.raises(WeightsError, match="^sd15 is not there: `iclight weights pull` fetches it.$"):
+        _all(run_on_ray([group(1)], without_weights, at(nodes)))
+
+
+def test_a_worker_that_dies_as_it_starts_is_not_started_for_ever(nodes: Any) -> None:
+    with pytest.raises(EngineError, match="died each of the 2 times that it started"):
+        _all(run_on_ray([group(1)], dying, at(nodes)))
+
+
+def test_an_instance_of_its_own_is_quiet_and_closed_and_gives_up_only_what_kills(tmp_path: Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": tempfile.gettempdir(), "HOME": str(tmp_path)}
+    asked = [sys.executable, "-m", "tests.batch.napping", str(tmp_path / "log")]
+    run = subprocess.run(asked, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
+    assert run.returncode == 0, run.stderr
+    assert run.stderr == ""
+    seen = json.loads(run.stdout)
+    failed = {name: error for name, _, error in seen["done"] if error is not None}
+    assert sorted(name for name, _, _ in seen["done"]) == [f"{number}.png" for number in range(6)]
+    assert list(failed) == ["3.png"] and "died" in failed["3.png"][1], "nor those that were given with it"
+    assert {key for name, key, _ in seen["done"] if name not in failed} == {"1"}, "threads"
+    assert all(ip.endswith("127.0.0.1") for ip in seen["ports"])
+    assert seen["left"] == []
+    assert not (tmp_path / ".ray").exists()
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [("127.0.0.1:{closed}", "No cluster to join"), ("here", "No cluster to join"), ("ray://head:10001", "Ray's client")],
+)
+def test_an_address_without_a_cluster_gets_one_sentence(address: str, said: str) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        closed = free.getsockname()[1]
+    with pytest.raises(InvalidRequest, match=said) as raised:
+        _all(run_on_ray([], without_weights, Cluster(address.format(closed=closed), None, 1, "cpu", 1)))
+    assert "\n" not in str(raised.value)
+
+
+def test_without_ray_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(Unsupported, match=r"pip install 'iclight-local\[ray\]'"):
+        _all(run_on_ray([], without_weights, Cluster(None, None, 1, "cpu", 1)))
+
+
+def _all(outcomes: Iterator[list[Outcome]]) -> list[list[Outcome]]:
+    return list(outcomes)
