@@ -13,9 +13,7 @@ from PIL import Image
 
 
 def draw(folder: Path, count: int, size: tuple[int, int] = (96, 128)) -> list[Path]:
-    """So many pictures, each its own: a bright ball on a dark ramp, RGBA with the ball cut out, so that no segmenter
-    is asked.
-    """
+    """Draw so many pictures: a ball on a dark ramp, cut out already, so that no segmenter is asked."""
     folder.mkdir(parents=True, exist_ok=True)
     wide, high = size
     y, x = np.mgrid[0:high, 0:wide]

@@ -51,9 +51,7 @@ class Cluster:
     groups: int
 
 
-def run_on_ray(
-    groups: Iterable[Group], make_worker: Callable[[], Worker], cluster: Cluster
-) -> Iterator[list[Outcome]]:
+def run_on_ray(groups: Iterable[Group], make_worker: Callable[[], Worker], cluster: Cluster) -> Iterator[list[Outcome]]:
     """Relight groups in processes of Ray's; each group's outcomes come once, whatever dies underneath.
 
     Args:

@@ -28,7 +28,11 @@ class BatchOptions(BaseModel):
     overwrite: bool = Field(False, description="Replace results that are there already and were asked for otherwise.")
     retry: bool = Field(False, description="Run once more what failed before.")
     limit: int | None = Field(
-        None, ge=1, le=1_000_000, description="Pictures to relight in this run.", json_schema_extra={"default_text": "all"}
+        None,
+        ge=1,
+        le=1_000_000,
+        description="Pictures to relight in this run.",
+        json_schema_extra={"default_text": "all"},
     )
     dry_run: bool = Field(
         False, description="Relight nothing: tell what would run, how long it would take and how much memory."

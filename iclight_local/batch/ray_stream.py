@@ -219,7 +219,7 @@ class _Relighter:
             if place in parcel.kept:
                 continue
             if ray.get(self._feed.begin.remote(ticket, place)) > _TRIES:
-                outcomes = [Outcome(row.name, "", error=("EngineError", _GIVEN_UP)) for row in group.rows]
+                outcomes = [Outcome.failure(row.name, "EngineError", _GIVEN_UP) for row in group.rows]
             else:
                 outcomes = worker.run([group])
             parcel.kept[place] = outcomes

@@ -110,7 +110,7 @@ def _run(job: Job) -> int:
 def _worker(job: Job) -> Working:
     batch = job.batch
     if batch.options.engine == "ray":
-        from iclight_local.batch.on_ray import RayWorkers
+        from iclight_local.batch.ray_workers import RayWorkers
 
         return RayWorkers(job.settings, batch.output, batch.options)
     if batch.options.sequence:
@@ -126,10 +126,6 @@ def _on_card(job: Job) -> bool:
     """Whether pictures are sampled on a graphics card."""
     if LOCAL not in job.settings.engines:
         return False
-    if job.batch.options.engine == "ray":
-        from iclight_local.batch.on_ray import has_cards
-
-        return has_cards(job.batch.options)
     from iclight_local.pipelines.placement import choose_placement
 
     return choose_placement(job.settings.device, job.settings.precision).device.type != "cpu"

@@ -90,6 +90,11 @@ def place(pipe: Any, placement: Placement) -> None:
         torch.nn.Module.to(module, device=placement.device, dtype=dtype)
 
 
+def cpu_threads() -> int:
+    """Threads that torch computes with on the CPU; by their number sums are rounded."""
+    return torch.get_num_threads()
+
+
 @contextlib.contextmanager
 def same_cpu_threads() -> Iterator[None]:
     """Leave the number of threads that torch computes with on the CPU as it was before the block."""

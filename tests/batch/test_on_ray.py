@@ -133,7 +133,11 @@ def test_an_instance_of_its_own_is_quiet_and_closed_and_gives_up_only_what_kills
 
 @pytest.mark.parametrize(
     ("address", "said"),
-    [("127.0.0.1:{closed}", "No cluster to join"), ("here", "No cluster to join"), ("ray://head:10001", "Ray's client")],
+    [
+        ("127.0.0.1:{closed}", "No cluster to join"),
+        ("here", "No cluster to join"),
+        ("ray://head:10001", "Ray's client"),
+    ],
 )
 def test_an_address_without_a_cluster_gets_one_sentence(address: str, said: str) -> None:
     with socket.socket() as free:

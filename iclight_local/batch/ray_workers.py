@@ -1,0 +1,84 @@
+"""A batch's groups to processes of Ray's, each with an engine of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from iclight_local.batch.base import Group, Outcome
+from iclight_local.batch.on_ray import Cluster, run_on_ray
+from iclight_local.batch.options import BatchOptions
+from iclight_local.batch.output import Output
+from iclight_local.batch.work import Done, Worker
+from iclight_local.settings import Settings
+
+GROUPS_AT_ONCE = 4
+"""Groups that a worker is given, so that its stages overlap; so many are run again where it dies."""
+
+
+class RayWorkers:
+    """Carries groups out on Ray; a ledger is nothing that they see.
+
+    Args:
+        settings: the owner's; each worker opens its engine from them.
+        output: where results go, which every worker can reach.
+        options: the cluster, and how many workers.
+    """
+
+    def __init__(self, settings: Settings, output: Output, options: BatchOptions) -> None:
+        self._settings, self._output, self._options = settings, output, options
+
+    def run(self, groups: Iterable[Group]) -> Iterator[Done]:
+        """Groups as they end; raises as :meth:`iclight_local.batch.work.Worker.run` and ``run_on_ray`` do."""
+        from iclight_local.pipelines.placement import cpu_threads
+
+        cluster = Cluster(
+            address=self._options.ray_address,
+            workers=self._options.workers,
+            threads=cpu_threads(),
+            device=self._settings.device.partition(":")[0],
+            groups=GROUPS_AT_ONCE,
+        )
+        under_way: dict[str, Group] = {}
+
+        def noted() -> Iterator[Group]:
+            for group in groups:
+                under_way[group.rows[0].name] = group
+                yield group
+
+        for outcomes in run_on_ray(noted(), Opening(self._settings, self._output), cluster):
+            rest = list(outcomes)
+            while rest:
+                group = under_way.pop(rest[0].name)
+                yield group, rest[: len(group.rows)]
+                del rest[: len(group.rows)]
+
+
+@dataclass(frozen=True)
+class Opening:
+    """Opens a worker in a process of its own.
+
+    Attributes:
+        settings: of its engine.
+        output: where results go.
+    """
+
+    settings: Settings
+    output: Output
+
+    def __call__(self) -> EngineWorker:
+        """The worker, with its engine."""
+        return EngineWorker(self.settings, self.output)
+
+
+class EngineWorker:
+    """A worker with an engine of its own."""
+
+    def __init__(self, settings: Settings, output: Output) -> None:
+        from iclight_local.assemble import engine_from
+
+        self._worker = Worker(engine_from(settings), output)
+
+    def run(self, groups: Sequence[Group]) -> list[Outcome]:
+        """Relight groups, and give the outcomes of all their rows in order."""
+        return [outcome for _, outcomes in self._worker.run(groups) for outcome in outcomes]
