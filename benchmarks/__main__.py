@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.batch.command import add_batch_options
 from benchmarks.mini.trial import Trial
 from benchmarks.options import (
     add_mini_options,
@@ -78,6 +79,9 @@ def build_parser() -> argparse.ArgumentParser:
     serving = commands.add_parser("serving", help="the server: many callers at once, and what it adds to the engine")
     add_serving_options(serving)
     serving.set_defaults(run=_serving)
+
+    batch = commands.add_parser("batch", help="a batch: killed, poisoned, a million rows long, and its speed")
+    add_batch_options(batch)
 
     crashes = commands.add_parser("crashes", help="kill the server at random moments, and look at what is lost")
     crashes.add_argument("--out", type=Path, required=True, help="JSON file to write")

@@ -149,7 +149,7 @@ class _Feed:
         del self._parcels[ticket]
 
 
-class _Tickets(Datasource):
+class _Tickets(Datasource):  # type: ignore[misc]  # ray is not looked into
     """The source: a block for each ticket."""
 
     def __init__(self, feed: Any) -> None:

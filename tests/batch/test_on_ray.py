@@ -106,7 +106,7 @@ def _counted_anew() -> bool:
 
 
 def test_what_a_worker_cannot_start_for_is_told_in_its_own_words(nodes: Any) -> None:
-    with pytest.raises(WeightsError, match="^sd15 is not there: `iclight weights pull` fetches it.$"):
+    with pytest.raises(WeightsError, match=r"^sd15 is not there: `iclight weights pull` fetches it.$"):
         _all(run_on_ray([group(1)], without_weights, at(nodes)))
 
 
