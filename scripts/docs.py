@@ -18,6 +18,7 @@ from pydantic import BaseModel
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from benchmarks.batch.tables import batch_table
 from benchmarks.editing import table as editing_table
 from benchmarks.serving.tables import kills_table, load_table
 from iclight_local.batch.options import BatchOptions
@@ -45,6 +46,11 @@ SERVED, KILLED, BENCH, EDITED = (
 """What ``python -m benchmarks serving``, ``crashes``, ``vendors`` and ``editing`` measured."""
 
 
+BATCHES = {
+    name: ROOT / "benchmarks" / "measured" / f"batch_{name}.json"
+    for name in ("crashes", "poison", "million", "speed", "fullsize")
+}
+"""What ``python -m benchmarks batch`` measured."""
 Tables = dict[str, Callable[[], str]]
 
 
@@ -207,6 +213,7 @@ PAGES: dict[Path, Tables] = {
     ROOT / "iclight_local" / "batch" / "README.md": {"batch": batches},
     ROOT / "benchmarks" / "README.md": {
         "serving": lambda: load_table(json.loads(SERVED.read_text())),
+        "batch": lambda: batch_table({name: json.loads(path.read_text()) for name, path in BATCHES.items()}),
         "crashes": lambda: kills_table(json.loads(KILLED.read_text())),
         "editing": lambda: editing_table(json.loads(EDITED.read_text())),
     },

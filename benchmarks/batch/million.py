@@ -1,4 +1,4 @@
-"""A manifest of a million rows, of which few are run: how soon the first picture comes, and whether memory stays flat."""
+"""A manifest of a million rows, of which few run: how soon the first picture comes, and whether memory stays flat."""
 
 from __future__ import annotations
 
