@@ -39,8 +39,8 @@ class Cluster:
     Attributes:
         address: ``auto``, or the ``host:port`` of a cluster that this machine is part of; None for this machine alone.
         workers: at most; None for as many as there is room for.
-        threads: of each worker on processors, and the cores that it is given. Their number decides how float sums are
-            rounded: results are a local run's byte for byte where it has the same.
+        threads: of each worker that computes on processors, and the cores that it is given. Their number decides how
+            float sums are rounded: results are a local run's byte for byte where it has as many.
         device: ``cpu``, ``cuda`` or ``auto``: graphics cards where the cluster has some, one for each worker.
         groups: that a worker is given at once.
     """
@@ -71,10 +71,15 @@ def run_on_ray(groups: Iterable[Group], make_worker: Callable[[], Worker], clust
 
         from iclight_local.batch.ray_stream import Pool, stream
 
-        cards = cluster.device != "cpu" and ray.cluster_resources().get("GPU", 0) > 0
-        if cluster.device == "cuda" and not cards:
+        nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+        # A card's worker segments on its share of the cores.
+        shares = [node.get("CPU", 0) // node["GPU"] for node in nodes if node.get("GPU", 0) >= 1]
+        if cluster.device == "cuda" and not shares:
             raise Unsupported("The cluster has no graphics card: leave --device out, or give --device cpu.")
-        pool = Pool(cluster.workers, 1 if cards else cluster.threads, int(cards), cluster.groups)
+        if cluster.device != "cpu" and shares:
+            pool = Pool(cluster.workers, max(1, int(min(shares))), 1, cluster.groups)
+        else:
+            pool = Pool(cluster.workers, cluster.threads, 0, cluster.groups)
         if pool.room() == 0:
             raise Unsupported(f"No machine of the cluster has {pool.cpus} cores free for a worker: ask for fewer.")
         try:
@@ -109,11 +114,12 @@ def _connected(cluster: Cluster) -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
-    folder = tempfile.mkdtemp(prefix="iclight-ray-")
+    # Ray lets everybody read its folder, so it gets one within a private one; its sockets' paths have to be short.
+    folder = tempfile.mkdtemp(prefix="iclight-ray-", dir="/tmp" if Path("/tmp").is_dir() else None)
     try:
         with _no_standard_error():
             if cluster.address is None:
-                _start(cluster, folder)
+                _start(cluster, f"{folder}/ray")
             else:
                 _join(cluster.address)
         yield

@@ -14,6 +14,8 @@ done and how often it was tried is known to the feed, an actor beside the driver
 from __future__ import annotations
 
 import asyncio
+import atexit
+import os
 import pickle
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -33,7 +35,9 @@ from iclight_local import errors
 from iclight_local.batch.base import Group, Outcome
 
 _TRIES = 2
-"""How often a group is tried alone after a worker died with it, and how often a worker is started."""
+"""How often a group is tried alone, after a worker died with it among others."""
+_STARTS = 3
+"""How often a worker is started that dies as it starts."""
 _TICKETS_A_WORKER = 4
 """One is run, one waits in the worker, and two show Ray that there is work for one more."""
 _TICKETS_A_STREAM = 10_000
@@ -177,6 +181,8 @@ class _Relighter:
     """
 
     def __init__(self, make_worker: Callable[[], Worker], feed: Any, version: str) -> None:
+        # What Ray does at a process's end can wait for a lock for ever, and the card's memory with it.
+        atexit.register(os._exit, 0)
         self._feed = feed
         self._worker: Worker | tuple[str, str]
         try:
@@ -201,9 +207,9 @@ class _Relighter:
                 f"{version}: install the same one on every machine."
             )
         # Ray would start one that dies as it loads for ever.
-        if ray.get(self._feed.starting.remote(context.get_actor_id())) > _TRIES:
+        if ray.get(self._feed.starting.remote(context.get_actor_id())) > _STARTS:
             raise errors.EngineError(
-                f"A worker's process died each of the {_TRIES} times that it started: is the machine's memory enough?"
+                f"A worker's process died each of the {_STARTS} times that it started: is the machine's memory enough?"
             )
         worker = make_worker()
         ray.get(self._feed.started.remote(context.get_actor_id()))
@@ -273,6 +279,8 @@ def _streamed(
                 ray.get(feed.done.remote(ticket))
                 yield answer
                 fill()
+            if not pending:
+                return
 
 
 def _dataset(feed: Any, make_worker: Callable[[], Worker], pool: Pool) -> ray.data.Dataset:
@@ -282,7 +290,7 @@ def _dataset(feed: Any, make_worker: Callable[[], Worker], pool: Pool) -> ray.da
     context.target_max_block_size = 1
     # A cluster may wait for its next node as long as it likes.
     context.execution_no_progress_timeout_s = -1
-    context.max_consecutive_actor_init_deaths = _TRIES
+    context.max_consecutive_actor_init_deaths = _STARTS
     tickets = ray.data.read_datasource(_Tickets(feed), override_num_blocks=1, num_cpus=0)
     return tickets.map_batches(
         _Relighter,

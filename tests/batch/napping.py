@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from iclight_local.batch.base import Group, Outcome, Row
 from iclight_local.errors import WeightsError
@@ -51,22 +52,31 @@ def group(number: int, **values: object) -> Group:
 
 
 def main(log: Path) -> Iterator[tuple[str, object]]:
-    """Six groups on two workers, one of them deadly; what of Ray can be seen of outside in the middle of it."""
+    """Six groups on two workers, one of which is killed; what can be seen of Ray from outside."""
     import psutil
 
     from iclight_local.batch.on_ray import Cluster, run_on_ray
 
-    groups = [group(number, deadly=number == 3) for number in range(6)]
-    done, ports = [], set()
-    for outcomes in run_on_ray(groups, partial(Napping, log), Cluster(None, 2, 1, "auto", 2)):
-        done += [[outcome.name, outcome.key, outcome.error] for outcome in outcomes]
+    done, ports = {}, set()
+    for outcomes in run_on_ray(map(group, range(6)), partial(Napping, log), Cluster(None, 2, 1, "auto", 1)):
+        if not done:
+            os.kill(int(log.read_text().split()[1]), signal.SIGKILL)
+        done |= {outcome.name: outcome.key for outcome in outcomes}
         family = [psutil.Process(), *psutil.Process().children(recursive=True)]
-        ports |= {
-            port.laddr.ip for each in family for port in each.net_connections() if port.status == psutil.CONN_LISTEN
-        }
+        ports |= {port.laddr.ip for each in family for port in _listening(each)}
     yield "done", done
+    yield "workers", min(2, len({line.split()[1] for line in log.read_text().splitlines()}))
     yield "ports", sorted(ports)
     yield "left", [each.name() for each in psutil.Process().children(recursive=True) if each.status() != "zombie"]
+
+
+def _listening(process: Any) -> list[Any]:
+    import psutil
+
+    try:
+        return [port for port in process.net_connections() if port.status == psutil.CONN_LISTEN]
+    except psutil.NoSuchProcess:
+        return []
 
 
 if __name__ == "__main__":
