@@ -27,6 +27,8 @@ from iclight_local.pipelines.normals import estimate_normals
 from iclight_local.pipelines.offloading import CardMemory
 from iclight_local.pipelines.placement import Placement, Precision, choose_placement, device_errors, free_memory
 from iclight_local.pipelines.previews import Previewer
+from iclight_local.pipelines.remembered import MOST as REMEMBERED
+from iclight_local.pipelines.remembered import Remembered
 from iclight_local.pipelines.single_file import load_vae
 from iclight_local.plan import SET_BY_NORMALS, RelightPlan, make_normals_plan, plan_of
 from iclight_local.request import Knobs, ModelName, RelightRequest
@@ -261,6 +263,7 @@ class LocalEngine:
         add_loras(pipe, self.loras)
         if self.options.preset == "fast":
             use_lcm(pipe)
+        pipe.remembered = Remembered(REMEMBERED)
         pipe.set_progress_bar_config(disable=True)
         return pipe
 

@@ -21,11 +21,12 @@ from iclight_local.errors import InvalidRequest, WeightsError
 from iclight_local.imaging.fit import resize
 from iclight_local.imaging.matte import foreground_array
 from iclight_local.pipelines.items import Item, Picture, Pictures, check_one_batch, make_item, pixels_of, spread
-from iclight_local.pipelines.latents import decode_latents, encode_pictures, to_uint8, to_unit
+from iclight_local.pipelines.latents import decode_latents, encode_each, encode_pictures, to_uint8, to_unit
 from iclight_local.pipelines.loading import MODEL_OF_WIDTH, cast, dtype_of, loading_errors, merge_into
 from iclight_local.pipelines.placement import vae_dtype
 from iclight_local.pipelines.sampling import Batch, Sampler, StepCallback, StepEnd
 from iclight_local.pipelines.single_file import add_base_parts
+from iclight_local.pipelines.remembered import Remembered
 from iclight_local.pipelines.text import balance, encode_text, stack
 from iclight_local.plan import PassPlan
 from iclight_local.request import Knobs, ModelName
@@ -94,6 +95,7 @@ class ICLightPipeline(
         self.vae_scale_factor = 2 ** (len(vae.config.block_out_channels) - 1)
         self._interrupt = False
         self._num_timesteps = 0
+        self.remembered = Remembered()
 
     @classmethod
     def from_pretrained(
@@ -254,12 +256,9 @@ class ICLightPipeline(
     def _batch(self, items: list[Item], generator: Any) -> Batch:
         device = self._execution_device
         plan = items[0].plan
-        texts: dict[tuple[str, str], tuple[torch.Tensor, torch.Tensor]] = {}
-        for item in items:
-            pair = (item.plan.prompt, item.plan.negative_prompt)
-            if pair not in texts:
-                texts[pair] = balance(*(self._encode_text(text, device) for text in pair))
-        pairs = [texts[(item.plan.prompt, item.plan.negative_prompt)] for item in items]
+        asked = [(item.plan.prompt, item.plan.negative_prompt) for item in items]
+        texts = {pair: self._encode_texts(pair, device) for pair in dict.fromkeys(asked)}
+        pairs = [texts[pair] for pair in asked]
         each = plan.number_of_images
         positive, negative = (stack([pair[i] for pair in pairs]).repeat_interleave(each, 0) for i in (0, 1))
         cfg = torch.tensor([item.plan.cfg for item in items for _ in range(each)], device=device)
@@ -269,6 +268,10 @@ class ICLightPipeline(
             cfg=cfg.reshape(-1, 1, 1, 1),
             generator=self._generators(items, generator),
         )
+
+    def _encode_texts(self, pair: tuple[str, str], device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+        encode = self._encode_text
+        return self.remembered.get(pair, lambda: balance(encode(pair[0], device), encode(pair[1], device)))
 
     def _encode_text(self, text: str, device: torch.device) -> torch.Tensor:
         if len(self.tokenizer) > self.tokenizer.vocab_size:  # textual inversion has added words
@@ -299,7 +302,7 @@ class ICLightPipeline(
         if not batch.items[0].plan.lowres.from_image:
             return None
         maps = [item.initial_picture() for item in batch.items]
-        latents = encode_pictures(self.vae, maps, device)
+        latents = encode_each(self.vae, maps, device, self.remembered)
         return latents.repeat_interleave(batch.items[0].plan.number_of_images, 0)
 
     def _enlarge(self, latents: torch.Tensor, highres: PassPlan, device: torch.device) -> torch.Tensor:

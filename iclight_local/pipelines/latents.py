@@ -13,6 +13,7 @@ from iclight_local.errors import EngineError
 from iclight_local.imaging.fit import FloatArray, UInt8Array
 from iclight_local.imaging.matte import GREY
 from iclight_local.pipelines.memory import PIXELS_PER_CALL
+from iclight_local.pipelines.remembered import Remembered
 
 
 def encode_pictures(vae: Any, pictures: Sequence[UInt8Array], device: torch.device) -> torch.Tensor:
@@ -37,6 +38,19 @@ def encode_pictures(vae: Any, pictures: Sequence[UInt8Array], device: torch.devi
         posterior = vae.encode(pixels.movedim(-1, 1).to(vae.dtype)).latent_dist
         latents.append((posterior.mode() * vae.config.scaling_factor).float())
     return torch.cat(latents)
+
+
+def encode_each(vae: Any, pictures: Sequence[UInt8Array], device: torch.device, remembered: Remembered) -> torch.Tensor:
+    """As :func:`encode_pictures`, each by itself and equal ones once: latents do not depend on a picture's company."""
+    # In tiles it comes out otherwise.
+    way = (bool(vae.use_tiling), vae.dtype, device)
+    encoded = {
+        data: remembered.get(
+            (data, picture.shape, *way), lambda picture=picture: encode_pictures(vae, [picture], device)
+        )
+        for data, picture in {picture.tobytes(): picture for picture in pictures}.items()
+    }
+    return torch.cat([encoded[picture.tobytes()] for picture in pictures])
 
 
 Convert = Callable[[FloatArray], npt.NDArray[Any]]
