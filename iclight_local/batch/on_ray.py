@@ -151,6 +151,11 @@ def _join(address: str) -> None:
             socket.create_connection((host, int(port)), timeout=10).close()
         ray.init(address, log_to_driver=False)
     except (OSError, ValueError, RuntimeError, ray.exceptions.RayError) as error:
+        if "InvalidAuthToken" in f"{error} {error.__cause__}":
+            raise InvalidRequest(
+                f"The cluster at {address} wants another token: set RAY_AUTH_MODE=token, and copy ~/.ray/auth_token "
+                "from its first machine."
+            ) from error
         raise InvalidRequest(
             f"No cluster to join at {address}: {_first_line(error)}. Start one with `ray start --head`, join it from "
             "this machine with `ray start --address=HOST:6379`, and give the address auto."

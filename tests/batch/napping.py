@@ -42,11 +42,6 @@ def without_weights() -> Napping:
     raise WeightsError("sd15 is not there: `iclight weights pull` fetches it.")
 
 
-def dying() -> Napping:
-    os.kill(os.getpid(), signal.SIGKILL)
-    raise AssertionError
-
-
 def group(number: int, **values: object) -> Group:
     return Group(number, (Row(number, f"row {number}", values, (f"{number}.png",)),))
 

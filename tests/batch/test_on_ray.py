@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
+import pickle
 import shutil
 import socket
 import subprocess
@@ -15,14 +17,16 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+import iclight_local
 from iclight_local.batch.base import Group, Outcome
 from iclight_local.batch.on_ray import Cluster, run_on_ray
-from iclight_local.errors import EngineError, InvalidRequest, Unsupported, WeightsError
-from tests.batch.napping import Napping, dying, group, without_weights
+from iclight_local.errors import InvalidRequest, Unsupported, WeightsError
+from tests.batch.napping import Napping, group, without_weights
 
 pytestmark = pytest.mark.skipif(find_spec("ray") is None, reason="ray[data] is not installed")
 ROOT = Path(__file__).parents[2]
@@ -116,9 +120,35 @@ def test_what_a_worker_cannot_start_for_is_told_in_its_own_words(nodes: Any) -> 
         _all(run_on_ray([group(1)], without_weights, at(nodes)))
 
 
-def test_a_worker_that_dies_as_it_starts_is_not_started_for_ever(nodes: Any) -> None:
-    with pytest.raises(EngineError, match="died each of the 3 times that it started"):
-        _all(run_on_ray([group(1)], dying, at(nodes)))
+def test_a_worker_that_dies_as_it_starts_is_not_started_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without Ray, in whose processes each start takes seconds."""
+    from iclight_local.batch import ray_stream
+
+    class Died(BaseException):
+        pass
+
+    def dying() -> Napping:
+        raise Died
+
+    def remote(method: Callable[[str], Any]) -> SimpleNamespace:
+        return SimpleNamespace(remote=lambda actor: asyncio.run(method(actor)))
+
+    counting = ray_stream._Feed()
+    feed = SimpleNamespace(starting=remote(counting.starting), started=remote(counting.started))
+    context = SimpleNamespace(get_actor_id=lambda: "01")
+    monkeypatch.setattr(ray_stream.atexit, "register", lambda *_: None)
+    monkeypatch.setattr(ray_stream.ray, "get", lambda answer: answer)
+    monkeypatch.setattr(ray_stream.ray, "get_runtime_context", lambda: context)
+
+    def start(make: Callable[[], Napping]) -> Any:
+        return ray_stream._Relighter(make, feed, iclight_local.__version__)({"ticket": [0]})["answer"][0]
+
+    for _ in range(2):
+        with pytest.raises(Died):
+            start(dying)
+    assert pickle.loads(start(without_weights))[0] == "WeightsError", "the third time it could tell"
+    kind, sentence = pickle.loads(start(dying))
+    assert kind == "EngineError" and "died each of the 3 times that it started" in sentence
 
 
 def test_an_instance_of_its_own_is_quiet_and_closed_and_leaves_nothing(tmp_path: Path) -> None:
