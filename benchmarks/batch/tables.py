@@ -46,11 +46,11 @@ def _poison(result: Mapping[str, Any]) -> list[str]:
 def _million(result: Mapping[str, Any]) -> list[str]:
     few, rows = result["few"], result["rows"]
     what = f"{result['million']['rows']:,} rows of CSV ({rows['bytes'] / 1e6:.0f} MB), {rows['made']} of them run"
+    short = f"{result['million']['few']:,} rows"
     return [
-        f"| {what} | seconds from the start of the process to the first picture; with {result['million']['few']:,} rows | "
+        f"| {what} | seconds from the start of the process to the first picture; with {short} | "
         f"{rows['first_s']:.1f}; {few['first_s']:.1f} |",
-        f"| | peak memory; times that of {result['million']['few']:,} rows | "
-        f"{rows['peak_mib']:.0f} MiB; {result['memory_ratio']:.3f} |",
+        f"| | peak memory; times that of {short} | {rows['peak_mib']:.0f} MiB; {result['memory_ratio']:.3f} |",
     ]
 
 
@@ -62,7 +62,7 @@ def _speed(result: Mapping[str, Any]) -> list[str]:
     )
     ratios = result["times_a_batch"]
     return [
-        f"| {what} | a process for each picture, in times the batch (all starts included) | {ratios['processes']:.2f} |",
+        f"| {what} | a process for each picture, in times the batch, starts included | {ratios['processes']:.2f} |",
         f"| | a plain loop over the engine, alike | {ratios['loop']:.2f} |",
         f"| | part of a batch's time, loading apart, that is sampling | {_percent(result['sampling_share'])} |",
     ]

@@ -24,9 +24,9 @@ from iclight_local.pipelines.items import Item, Picture, Pictures, check_one_bat
 from iclight_local.pipelines.latents import decode_latents, encode_each, encode_pictures, to_uint8, to_unit
 from iclight_local.pipelines.loading import MODEL_OF_WIDTH, cast, dtype_of, loading_errors, merge_into
 from iclight_local.pipelines.placement import vae_dtype
+from iclight_local.pipelines.remembered import Remembered
 from iclight_local.pipelines.sampling import Batch, Sampler, StepCallback, StepEnd
 from iclight_local.pipelines.single_file import add_base_parts
-from iclight_local.pipelines.remembered import Remembered
 from iclight_local.pipelines.text import balance, encode_text, stack
 from iclight_local.plan import PassPlan
 from iclight_local.request import Knobs, ModelName

@@ -44,13 +44,14 @@ def encode_each(vae: Any, pictures: Sequence[UInt8Array], device: torch.device, 
     """As :func:`encode_pictures`, each by itself and equal ones once: latents do not depend on a picture's company."""
     # In tiles it comes out otherwise.
     way = (bool(vae.use_tiling), vae.dtype, device)
-    encoded = {
-        data: remembered.get(
-            (data, picture.shape, *way), lambda picture=picture: encode_pictures(vae, [picture], device)
-        )
-        for data, picture in {picture.tobytes(): picture for picture in pictures}.items()
-    }
-    return torch.cat([encoded[picture.tobytes()] for picture in pictures])
+
+    def encoded(picture: UInt8Array) -> torch.Tensor:
+        key = (picture.tobytes(), picture.shape, *way)
+        return remembered.get(key, lambda: encode_pictures(vae, [picture], device))
+
+    different = {picture.tobytes(): picture for picture in pictures}
+    latents = {data: encoded(picture) for data, picture in different.items()}
+    return torch.cat([latents[picture.tobytes()] for picture in pictures])
 
 
 Convert = Callable[[FloatArray], npt.NDArray[Any]]
