@@ -53,6 +53,7 @@ class Outcome:
         key: sha256 of the contents of its pictures and of the executed request; empty where it failed before that.
         seed: that was used; None where it failed, or a provider did not tell it.
         files: sha256 of the bytes of each result that was written, by name; empty where it failed.
+        written: what tells cheaply whether each of them is still the same.
         error: the kind of error and its sentence; None where it was done.
         warnings: one sentence each.
         timings: seconds by stage.
@@ -62,11 +63,12 @@ class Outcome:
     key: str
     seed: int | None
     files: Mapping[str, str] = field(default_factory=dict)
+    written: Mapping[str, str] = field(default_factory=dict)
     error: tuple[str, str] | None = None
     warnings: tuple[str, ...] = ()
     timings: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
-    def failure(cls, name: str, kind: str, sentence: str) -> Outcome:
-        """Of a row that failed."""
-        return cls(name, "", None, error=(kind, sentence))
+    def failure(cls, name: str, kind: str, sentence: str, key: str = "") -> Outcome:
+        """Of a row that failed; ``key`` is empty where it failed before its pictures were read."""
+        return cls(name, key, None, error=(kind, sentence))

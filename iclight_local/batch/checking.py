@@ -56,7 +56,7 @@ class _Faults:
             return
         told = [f"{where}: {sentence}" for sentence, where in self._told.items()]
         more = self.rows - len(told)
-        raise InvalidRequest(" ".join([*told, f"And {more} more rows are wrong."] if more else told))
+        raise InvalidRequest("\n".join([*told, f"And {more} more rows are wrong."] if more else told))
 
 
 def check(source: Source) -> Checked:

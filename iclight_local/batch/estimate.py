@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from iclight_local.batch.keys import contents_of
 from iclight_local.batch.planning import Found
 from iclight_local.batch.running import Batch, Summary
 from iclight_local.batch.setup import check_setup
+from iclight_local.engines.presets import with_preset
 from iclight_local.errors import ICLightError
 from iclight_local.plan import plan_of
 from iclight_local.request import RelightRequest
@@ -40,44 +42,59 @@ class Estimate:
     tried: str
 
 
-def estimate(batch: Batch, *, on_card: bool) -> Estimate:
-    """Look at every row, and try the first that would run; raises as :func:`iclight_local.batch.running.run_batch`."""
+def estimate(batch: Batch, tell: Callable[[Found], None], *, on_card: bool, private: bool) -> Estimate:
+    """Look at every row, and try the first that would run; raises as :func:`iclight_local.batch.running.run_batch`.
+
+    Args:
+        batch: the batch.
+        tell: is told of each row that does not run.
+        on_card: whether it runs on a graphics card.
+        private: whether this machine alone relights; otherwise nothing is tried, because that would be sent and paid.
+    """
     check_setup(batch.ledger, batch.setup, batch.options.out, overwrite=batch.options.overwrite, remember=False)
-    counts, run, together = Summary(), 0, batch.together(on_card=on_card)
+    counts, run, work, together = Summary(), 0, 0.0, batch.together(on_card=on_card)
     first: Found | None = None
-    limit = batch.options.limit
     for found in batch.scout.all(batch.rows):
         if found.verdict != "run":
             counts.leave(found)
+            tell(found)
             continue
         first = found if first is None else first
-        run += 1
-        if run == limit:
+        run, work = run + 1, work + found.work
+        if run == batch.options.limit:
             break
     if first is None:
         return Estimate(counts, 0, together, 0.0, 0, "nothing is left to run")
+    if not private:
+        return Estimate(counts, run, together, None, None, "nothing was tried, because a provider might be asked")
     try:
         seconds, memory = _tried(batch, first, together)
     except ICLightError as error:
         return Estimate(counts, run, together, None, None, f"{first.row.where} was tried and failed: {error}")
-    return Estimate(counts, run, together, seconds * run, memory, f"{first.row.where} was tried with {MORE} steps")
+    by = ", by one worker" if batch.options.engine == "ray" else ""
+    tried = f"measured on {first.row.where}, with {FEW} and {MORE} steps{by}"
+    return Estimate(counts, run, together, seconds * work / first.work, memory, tried)
 
 
 def _tried(batch: Batch, found: Found, together: int) -> tuple[float, int]:
     """Seconds that a row takes with all its steps, and the most memory, bytes."""
     contents = contents_of(found.row, offline=batch.engine.offline)
     request = RelightRequest(**{**found.row.values, **contents})
-    asked = request.for_model("steps", plan_of(request).model)
-    few = batch.engine.relight(request.model_copy(update={"steps": FEW}))
+    asked = with_preset(request, "fast" if batch.setup.get("preset") == "fast" else "none")
+    steps = asked.for_model("steps", plan_of(asked).model)
+    few = request.model_copy(update={"steps": FEW})
+    # The first one warms everything up.
+    batch.engine.relight(few)
+    least = batch.engine.relight(few)
     several = [request.model_copy(update={"steps": MORE})] * together
     outcomes = batch.engine.relight_together(several, progress=[None] * together)
     more = [each for each in outcomes if isinstance(each, RelightResult)]
     if not more:
         raise next(each for each in outcomes if isinstance(each, ICLightError))
     # The timings of a batch are those of all its pictures together.
-    least, most = _seconds(few), _seconds(more[0]) / len(more)
-    step = max(0.0, (most - least) / (MORE - FEW))
-    return least + step * (asked - FEW), max(each.peak_memory for each in (few, *more))
+    fixed, most = _seconds(least), _seconds(more[0]) / len(more)
+    step = max(0.0, (most - fixed) / (MORE - FEW))
+    return fixed + step * (steps - FEW), max(each.peak_memory for each in (least, *more))
 
 
 def _seconds(result: RelightResult) -> float:

@@ -14,10 +14,16 @@ from iclight_local.imaging.sources import Fetched
 from iclight_local.plan import RANDOM_SEED_BITS
 from iclight_local.request import RelightRequest
 
+FILE = ("output_format", "output_quality")
+"""Parameters that change no pixel."""
+
 
 def asked_of(request: RelightRequest) -> str:
-    """Digest of everything that is asked, the pictures apart."""
-    return digest(request.model_dump(exclude=set(INPUTS)))
+    """Digest of everything that is asked, the pictures apart.
+
+    What is left to its default is left out: a version with one more parameter finds the same digests.
+    """
+    return digest(request.model_dump(exclude=set(INPUTS), exclude_defaults=True))
 
 
 def pictures_of(row: Row) -> dict[str, str]:
@@ -40,9 +46,10 @@ def key_of(asked: str, contents: Mapping[str, bytes]) -> str:
     return digest([asked, {name: hashlib.sha256(data).hexdigest() for name, data in contents.items()}])
 
 
-def seed_of(key: str) -> int:
-    """The seed of a row that names none: one that follows from its key, so that the row gives one result for ever."""
-    return int(key[: RANDOM_SEED_BITS // 4], 16)
+def seed_of(request: RelightRequest, contents: Mapping[str, bytes]) -> int:
+    """The seed of a row that names none: it follows from what is asked and its pictures, whatever file it goes to."""
+    pixels = request.model_dump(exclude={*INPUTS, *FILE}, exclude_defaults=True)
+    return int(key_of(digest(pixels), contents)[: RANDOM_SEED_BITS // 4], 16)
 
 
 def digest(value: Any) -> str:

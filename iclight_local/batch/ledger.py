@@ -3,15 +3,14 @@
 A row is known by its first result's name. It is *planned* when it is about to run: its names are claimed, and whatever
 lies there then is a stopped run's own. It is *done* when its files are in place, in one transaction with the rest of
 its group, so that a group is done as a whole or run again as a whole: pictures that are sampled together then keep
-their company, and with it every bit. A killed process loses nothing of that; a machine without power may lose the last
-transactions, whose rows are then run once more.
+their company, and with it every bit. Every transaction is on the disk before the next step: neither a killed process
+nor a machine without power loses one.
 """
 
 from __future__ import annotations
 
 import json
 import threading
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from iclight_local.batch.base import Outcome, Row
 from iclight_local.errors import EngineError
-from iclight_local.jobs.disk import Database, opened
+from iclight_local.jobs.disk import Database, opened, transaction
 
 if TYPE_CHECKING:
     import sqlite3
@@ -37,10 +36,10 @@ CREATE TABLE rows (
     stamps TEXT NOT NULL,
     key TEXT NOT NULL DEFAULT '',
     files TEXT NOT NULL DEFAULT '{}',
+    written TEXT NOT NULL DEFAULT '{}',
     seed INTEGER,
     kind TEXT,
-    error TEXT,
-    ended REAL
+    error TEXT
 ) WITHOUT ROWID;
 CREATE INDEX rows_by_state ON rows (state, together);
 CREATE TABLE frames (number INTEGER PRIMARY KEY, made BLOB NOT NULL, steadied BLOB);
@@ -68,6 +67,7 @@ class Entry:
         stamps: of its pictures, by parameter.
         key: of its pictures' contents and the executed request; empty where it never came so far.
         files: sha256 of each result, by name.
+        written: stamp of each when it was written, by name.
         error: kind and sentence of a failure.
     """
 
@@ -79,6 +79,7 @@ class Entry:
     stamps: Mapping[str, str]
     key: str
     files: Mapping[str, str]
+    written: Mapping[str, str]
     error: tuple[str, str] | None
 
 
@@ -111,10 +112,8 @@ class Ledger:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise EngineError(f"{path.parent} cannot be made ({error.strerror}): {LEDGER.cure}.") from None
-        self._lock = threading.RLock()
+        self._lock, self._path = threading.RLock(), path
         self._base = opened(path, LEDGER)
-        # In write-ahead mode a killed process loses nothing all the same.
-        self._base.execute("PRAGMA synchronous = NORMAL")
         self._groups = self._number("SELECT MAX(together) FROM rows")
 
     def close(self) -> None:
@@ -163,36 +162,36 @@ class Ledger:
             The group's number.
         """
         with self._change() as base:
+            new = group is None
             if group is None:
                 self._groups += 1
                 group = self._groups
+            if new:
+                # Frames of another request, or of other pictures.
+                base.executemany("DELETE FROM frames WHERE number = ?", [(each.row.number,) for each in rows])
+            # What the row was before keeps its files: they are the batch's own.
             base.executemany(
-                "INSERT OR REPLACE INTO rows (name, number, state, together, asked, stamps) "
-                "VALUES (?, ?, 'planned', ?, ?, ?)",
+                "INSERT INTO rows (name, number, state, together, asked, stamps) VALUES (?, ?, 'planned', ?, ?, ?) "
+                "ON CONFLICT (name) DO UPDATE SET number = excluded.number, state = 'planned', "
+                "together = excluded.together, asked = excluded.asked, stamps = excluded.stamps",
                 [(each.row.name, each.row.number, group, each.asked, json.dumps(dict(each.stamps))) for each in rows],
             )
         return group
 
     def keep(self, outcomes: Sequence[Outcome]) -> None:
         """Keep what became of the rows of a group, all of them or none."""
-        now = time.time()
+        done = [each for each in outcomes if each.error is None]
+        failed = [(*each.error, each.name) for each in outcomes if each.error is not None]
         with self._change() as base:
             base.executemany(
-                "UPDATE rows SET state = ?, key = ?, files = ?, seed = ?, kind = ?, error = ?, ended = ? "
+                "UPDATE rows SET state = 'done', key = ?, files = ?, written = ?, seed = ?, kind = NULL, error = NULL "
                 "WHERE name = ?",
                 [
-                    (
-                        "done" if each.error is None else "failed",
-                        each.key,
-                        json.dumps(dict(each.files)),
-                        each.seed,
-                        *((None, None) if each.error is None else each.error),
-                        now,
-                        each.name,
-                    )
-                    for each in outcomes
+                    (each.key, json.dumps(dict(each.files)), json.dumps(dict(each.written)), each.seed, each.name)
+                    for each in done
                 ],
             )
+            base.executemany("UPDATE rows SET state = 'failed', kind = ?, error = ? WHERE name = ?", failed)
 
     def restamp(self, name: str, stamps: Mapping[str, str]) -> None:
         """Keep that a row's pictures are the same, though their stamps are new."""
@@ -215,8 +214,8 @@ class Ledger:
         with self._change() as base:
             base.execute("UPDATE frames SET steadied = ? WHERE number = ?", (steadied, number))
 
-    def frames(self) -> Iterator[tuple[bytes, bytes]]:
-        """The lights of all finished frames in their order: as the model made them, and steadied."""
+    def frames(self) -> Iterator[tuple[int, bytes, bytes]]:
+        """Number and lights of each finished frame, in their order: as the model made it, and steadied."""
         number = -1
         while True:
             with self._lock:
@@ -226,7 +225,7 @@ class Ledger:
             if found is None:
                 return
             number = found["number"]
-            yield bytes(found["made"]), bytes(found["steadied"])
+            yield number, bytes(found["made"]), bytes(found["steadied"])
 
     def _number(self, question: str, values: tuple[Any, ...] = ()) -> int:
         with self._lock:
@@ -235,14 +234,8 @@ class Ledger:
 
     @contextmanager
     def _change(self) -> Iterator[sqlite3.Connection]:
-        with self._lock:
-            self._base.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._base
-            except BaseException:
-                self._base.execute("ROLLBACK")
-                raise
-            self._base.execute("COMMIT")
+        with self._lock, transaction(self._base, self._path):
+            yield self._base
 
 
 def _entry(row: sqlite3.Row) -> Entry:
@@ -255,5 +248,6 @@ def _entry(row: sqlite3.Row) -> Entry:
         stamps=json.loads(row["stamps"]),
         key=row["key"],
         files=json.loads(row["files"]),
+        written=json.loads(row["written"]),
         error=None if row["error"] is None else (row["kind"], row["error"]),
     )

@@ -78,6 +78,11 @@ class BatchOptions(BaseModel):
                 "sequence needs its frames one after another, and engine ray hands them to several workers: "
                 "leave one of the two out."
             )
+        if self.sequence and self.limit is not None:
+            raise InvalidRequest(
+                "A frame's light depends on those after it, so that a part of a sequence would come out otherwise: "
+                "leave limit out; a run that is stopped goes on as it would have."
+            )
         for name in ("ray_address", "workers"):
             if getattr(self, name) is not None and self.engine != "ray":
                 raise InvalidRequest(

@@ -9,11 +9,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from iclight_local.batch.places import absolute, exists, is_local, join, write_all
+from iclight_local.batch.places import absolute, exists, filesystem, is_local, join, read, stamp, write_all
+from iclight_local.errors import InvalidRequest
 from iclight_local.imaging.write import remove_temporaries
 
-OWN_FOLDER = ".iclight"
-"""Folder in the output that holds the ledger; of an output elsewhere it is kept in the owner's ``home``."""
+MARK = "batch-"
+"""In the names of a batch's half-written files, so that nobody else's are swept away."""
+OWN_FOLDER, LEDGER_FILE = ".iclight", "batch.sqlite"
+"""Folder in the output, and the ledger in it; of an output elsewhere it is kept in the owner's ``home``."""
 
 
 @dataclass(frozen=True)
@@ -30,27 +33,58 @@ class Output:
 
     @classmethod
     def at(cls, out: str, *, offline: bool) -> Output:
-        """The output that a user names."""
+        """The output that a user names.
+
+        Raises:
+            InvalidRequest: it can be none, or the package for such addresses is missing.
+        """
+        if "\0" in out:
+            raise InvalidRequest("The output's name holds a NUL character: give the name of a folder.")
         folder = os.path.expanduser(out) if is_local(out) else out  # noqa: PTH111  # a place, not a path
-        return cls(absolute(folder, os.getcwd()), offline)  # noqa: PTH109
+        place = absolute(folder, os.getcwd())  # noqa: PTH109
+        if not is_local(place):
+            # What lacks its driver is told now, and not by every row.
+            filesystem(place, offline=offline)
+        return cls(place, offline)
 
     def place(self, name: str) -> str:
         """The place of a result."""
         return join(self.folder, name)
 
+    def is_result(self, place: str, names: Iterable[str]) -> bool:
+        """Whether a picture lies where a result of one of these names would go."""
+        if not is_local(place) or not is_local(self.folder):
+            return place in map(self.place, names)
+        # Looking links up takes its time, and nearly never has to be done.
+        alike = [name for name in names if name.rpartition("/")[2] == Path(place).name]
+        return os.path.realpath(place) in [os.path.realpath(self.place(name)) for name in alike]
+
     def has(self, name: str) -> bool:
         """Whether something is there under a result's name."""
         return exists(self.place(name), offline=self.offline)
 
+    def stamp(self, name: str) -> str:
+        """What tells cheaply whether a result is still the same; the same for all of an output elsewhere."""
+        return stamp(self.place(name)) if is_local(self.folder) else ""
+
+    def sha256(self, name: str) -> str:
+        """Of a result's bytes."""
+        return hashlib.sha256(read(self.place(name), offline=self.offline)).hexdigest()
+
     def write(self, files: Mapping[str, bytes]) -> None:
         """Write a row's files over whatever is there: their names are claimed; raises as ``places.write_all``."""
-        write_all(self.folder, files, overwrite=True, offline=self.offline)
+        write_all(self.folder, files, overwrite=True, offline=self.offline, mark=MARK)
 
     def ledger(self, home: Path) -> Path:
         """Where its ledger is."""
         if is_local(self.folder):
-            return Path(self.folder, OWN_FOLDER, "batch.sqlite")
-        return home / "batches" / hashlib.sha256(self.folder.encode()).hexdigest()[:24] / "batch.sqlite"
+            return Path(self.folder, OWN_FOLDER, LEDGER_FILE)
+        return home / "batches" / hashlib.sha256(self.folder.encode()).hexdigest()[:24] / LEDGER_FILE
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether this process finds the output that its ledger is for: a local folder holds it."""
+        return not is_local(self.folder) or Path(self.folder, OWN_FOLDER, LEDGER_FILE).exists()
 
     def sweep(self, names: Iterable[str]) -> None:
         """Remove what a killed run left half-written where the results of these names go."""
@@ -59,4 +93,9 @@ class Output:
             return
         for folder in {Path(self.place(name)).parent for name in names}:
             with contextlib.suppress(OSError):
-                remove_temporaries(folder)
+                remove_temporaries(folder, MARK)
+
+
+def sidecar_of(name: str) -> str:
+    """The name of what is said of a result, beside it."""
+    return f"{name}.json"

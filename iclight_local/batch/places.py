@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import io
 import os
 import posixpath
 from collections.abc import Iterator, Mapping
@@ -120,11 +121,8 @@ def fetch(place: str, *, offline: bool = False) -> Fetched:
 
 def read(place: str, *, offline: bool = False) -> bytes:
     """The contents of a file that lies in a folder; raises as :func:`fetch` does."""
-    with sentences(place):
-        if is_local(place):
-            return Path(place).read_bytes()
-        system, path = filesystem(place, offline=offline)
-        return bytes(system.cat_file(path))
+    with opened(place, offline=offline) as stream:
+        return stream.read()
 
 
 @contextmanager
@@ -133,6 +131,8 @@ def opened(place: str, *, offline: bool = False) -> Iterator[BinaryIO]:
     with sentences(place):
         if is_local(place):
             stream: BinaryIO = Path(place).open("rb")  # noqa: SIM115
+        elif scheme_of(place) in _BY_READ_SOURCE:
+            stream = io.BytesIO(fetch(place, offline=offline))
         else:
             system, path = filesystem(place, offline=offline)
             stream = system.open(path, "rb")
@@ -179,8 +179,7 @@ def is_folder(place: str, *, offline: bool = False) -> bool:
 def entries(folder: str, *, offline: bool = False) -> Iterator[tuple[str, bool]]:
     """Names of what lies in a folder, and whether each is a folder itself; raises as :func:`fetch` does.
 
-    Symbolic links to folders are left out, because they can lead round in a circle; so is what is neither file nor
-    folder.
+    Links to folders are left out, because they can lead round in a circle; so is what is neither file nor folder.
     """
     with sentences(folder):
         if is_local(folder):
@@ -198,24 +197,27 @@ def entries(folder: str, *, offline: bool = False) -> Iterator[tuple[str, bool]]
                 yield name.rpartition("/")[2], each["type"] == "directory"
 
 
-def write_all(folder: str, files: Mapping[str, bytes], *, overwrite: bool = False, offline: bool = False) -> None:
+def write_all(
+    folder: str, files: Mapping[str, bytes], *, overwrite: bool = False, offline: bool = False, mark: str = ""
+) -> None:
     """Write files whole; locally all of them or none, as :func:`iclight_local.imaging.write.write_all` does.
 
     Args:
-        folder: of the output; it is made where it is missing, and so are folders in it.
+        folder: of the output; made where it is missing, as are folders in it.
         files: contents by name, relative to the folder, with ``/`` between folders; written in this order.
         overwrite: replace what is there already.
         offline: refuse a folder that is not on this machine.
+        mark: in the names of what is half-written.
 
     Raises:
-        InvalidRequest: a file is there already, cannot be written, or a symbolic link leads out of the folder.
+        InvalidRequest: a file is there, cannot be written, or a link leads out of the folder.
         EngineError: the disk is full, or a remote place failed.
     """
     if is_local(folder):
         targets = {_inside(folder, name): data for name, data in files.items()}
         for target in targets:
             _make_folder(target.parent)
-        local_files.write_all(targets, overwrite=overwrite)
+        local_files.write_all(targets, overwrite=overwrite, mark=mark)
         return
     for name, data in files.items():
         place = join(folder, name)

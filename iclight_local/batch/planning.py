@@ -6,6 +6,7 @@ groups as one that was not: the ledger remembers those that were formed, and the
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -16,10 +17,11 @@ from iclight_local.batch.base import Group, Outcome, Row
 from iclight_local.batch.keys import asked_of, contents_of, digest, key_of, pictures_of
 from iclight_local.batch.ledger import Entry, Ledger, Planned
 from iclight_local.batch.options import BatchOptions
-from iclight_local.batch.output import Output
+from iclight_local.batch.output import Output, sidecar_of
 from iclight_local.batch.places import fetch, is_near, stamp
 from iclight_local.engines.base import Engine
 from iclight_local.errors import ICLightError, InvalidRequest
+from iclight_local.plan import plan_of
 from iclight_local.request import RelightRequest
 
 AT_ONCE = 16
@@ -40,6 +42,8 @@ class Found:
         group: of the ledger, in which a stopped run had begun it; None for a new one.
         error: kind and sentence, where it failed or is refused.
         known: whether the ledger knows of the failure.
+        kept: whether the ledger is to know of it; not where it has a result of the row, which is no worse for it.
+        work: of its two passes, in pixels times steps; comparable among rows.
     """
 
     row: Row
@@ -50,6 +54,8 @@ class Found:
     group: int | None = None
     error: tuple[str, str] | None = None
     known: bool = False
+    kept: bool = True
+    work: float = 0.0
 
 
 class Scout:
@@ -81,64 +87,89 @@ class Scout:
             found = self._judged(Found(row, "run", asked, stamps), entry)
             return found if found.verdict != "run" else self._shaped(found, request)
         except ICLightError as error:
-            if entry is not None and entry.state == "done" and entry.asked == asked and self._has_all(entry):
+            done = entry is not None and entry.state == "done"
+            if done and entry is not None and self._is_same(row, asked, entry) and self._has_all(entry):
                 # Whoever clears the pictures away keeps their results.
                 return Found(row, "done")
             told = (type(error).__name__, str(error))
-            known = entry is not None and entry.state == "failed" and entry.error == told and not self._options.retry
-            return Found(row, "failed", asked, stamps, error=told, known=known)
+            before = entry is not None and entry.state == "failed"
+            known = before and entry is not None and entry.error == told and not self._options.retry
+            return Found(row, "failed", asked, stamps, error=told, known=known, kept=entry is None or before)
+
+    def _is_same(self, row: Row, asked: str, entry: Entry) -> bool:
+        # A frame's light depends on those beside it.
+        return entry.asked == asked and (not self._options.sequence or entry.number == row.number)
 
     def _judged(self, found: Found, entry: Entry | None) -> Found:
         """What the ledger, and what lies at the row's names, make of it."""
-        row = found.row
-        taken = [name for name in row.names if self._output.has(name)]
-        if entry is None:
-            return found if not taken or self._options.overwrite else self._refused(found, taken[0])
-        same = entry.asked == found.asked and (entry.stamps == found.stamps or self._same_contents(found, entry))
-        # A frame's light depends on those beside it.
-        same = same and (not self._options.sequence or entry.number == row.number)
+        row, own = found.row, {} if entry is None else entry.files
+        for place in pictures_of(row).values():
+            if self._output.is_result(place, row.names):
+                sentence = f"Its result would take the place of {place}: choose another --name or --out."
+                return Found(row, "refused", error=("InvalidRequest", sentence))
+        # What lies at the names of a row that was begun, or done, is its own.
+        claimed = entry is not None and entry.state != "failed"
+        names = row.names if own else (*row.names, sidecar_of(row.name))
+        foreign = [] if claimed else [name for name in names if name not in own and self._output.has(name)]
+        if foreign and not self._options.overwrite:
+            return _refused(row, f"{self._output.place(foreign[0])} exists already, and this batch did not make it")
+        return found if entry is None else self._again(found, entry)
+
+    def _again(self, found: Found, entry: Entry) -> Found:
+        """What is to become of a row that the ledger knows, and whose names are free or its own."""
+        same = self._is_same(found.row, found.asked, entry) and (
+            entry.stamps == found.stamps or self._same_contents(found, entry)
+        )
         if entry.state == "planned":
-            return Found(row, "run", found.asked, found.stamps, group=entry.group if same else None)
+            return replace(found, group=entry.group if same else None)
         if entry.state == "failed":
             again = self._options.retry or not same
-            return found if again else Found(row, "failed", error=entry.error, known=True)
-        if same and self._has_all(entry):
-            if entry.stamps != found.stamps:
-                self._ledger.restamp(row.name, found.stamps)
-            return Found(row, "done")
-        if same or not taken or self._options.overwrite:
+            return found if again else Found(found.row, "failed", error=entry.error, known=True)
+        return self._after_done(found, entry, same=same)
+
+    def _after_done(self, found: Found, entry: Entry, *, same: bool) -> Found:
+        there = [name for name in entry.files if self._output.has(name)]
+        if not there or (same and len(there) < len(entry.files)):
             return found
-        return self._changed(found, entry)
+        changed = next((name for name in there if same and not self._is_as_made(name, entry)), None)
+        if same and changed is None:
+            if entry.stamps != found.stamps:
+                self._ledger.restamp(found.row.name, found.stamps)
+            return Found(found.row, "done")
+        if self._options.overwrite:
+            return found
+        if changed is not None:
+            return _refused(found.row, f"{self._output.place(changed)} is not as this batch made it")
+        return _refused(found.row, f"{self._output.place(found.row.name)} was {self._otherwise(found, entry)}")
 
     def _has_all(self, entry: Entry) -> bool:
         return all(self._output.has(name) for name in entry.files)
+
+    def _is_as_made(self, name: str, entry: Entry) -> bool:
+        """Whether a result is what was written; one whose size and time are the same is not read."""
+        written = entry.written.get(name)
+        return written == self._output.stamp(name) or self._output.sha256(name) == entry.files[name]
 
     def _same_contents(self, found: Found, entry: Entry) -> bool:
         """Whether the pictures are the ones of the ledger, though their stamps are not."""
         asked, offline = found.asked.split()[1], self._engine.offline
         return entry.key != "" and entry.key == key_of(asked, contents_of(found.row, offline=offline))
 
-    def _refused(self, found: Found, name: str) -> Found:
-        sentence = (
-            f"{self._output.place(name)} exists already, and this batch did not make it: "
-            "add --overwrite, or choose another --name or --out."
-        )
-        return Found(found.row, "refused", error=("InvalidRequest", sentence))
-
-    def _changed(self, found: Found, entry: Entry) -> Found:
-        what = "made from another picture"
+    def _otherwise(self, found: Found, entry: Entry) -> str:
         if entry.asked != found.asked:
-            what = "asked for otherwise"
-        elif self._options.sequence and entry.number != found.row.number:
-            what = f"frame {entry.number} and not {found.row.number}"
-        sentence = (
-            f"{self._output.place(found.row.name)} was {what} when this batch made it: "
-            "add --overwrite to make it anew, or choose another --name or --out."
-        )
-        return Found(found.row, "refused", error=("InvalidRequest", sentence))
+            return "asked for otherwise when this batch made it"
+        if self._options.sequence and entry.number != found.row.number:
+            return f"frame {entry.number} and not {found.row.number} when this batch made it"
+        return "made from another picture when this batch made it"
 
     def _shaped(self, found: Found, request: RelightRequest) -> Found:
         """Add what rows of a group have in common; of a picture that is elsewhere the whole is fetched for its size."""
+        plan = plan_of(request)
+        passes = sum(each.width * each.height * each.steps for each in (plan.lowres, plan.highres))
+        found = replace(found, work=float(passes * plan.number_of_images * (1 + plan.guided)))
+        if self._options.sequence:
+            # Frames stay in their order, whatever their shapes.
+            return found
         place = str(request.subject_image)
         if request.fit != "crop" and not is_near(place):
             request = request.model_copy(update={"subject_image": fetch(place, offline=self._engine.offline)})
@@ -147,7 +178,8 @@ class Scout:
     def all(self, rows: Iterable[Row]) -> Iterator[Found]:
         """What is to become of each row, in order; those with pictures elsewhere are looked at several at once."""
         waiting: deque[Found | Future[Found]] = deque()
-        with ThreadPoolExecutor(AT_ONCE, "scout") as threads:
+        threads = ThreadPoolExecutor(AT_ONCE, "scout")
+        try:
             for row in rows:
                 here = all(is_near(place) for place in pictures_of(row).values())
                 waiting.append(self.found(row) if here else threads.submit(self.found, row))
@@ -155,6 +187,14 @@ class Scout:
                     yield _got(waiting.popleft())
             while waiting:
                 yield _got(waiting.popleft())
+        finally:
+            # Who stops does not wait for a network.
+            threads.shutdown(wait=False, cancel_futures=True)
+
+
+def _refused(row: Row, why: str) -> Found:
+    sentence = f"{why}: add --overwrite, or choose another --name or --out."
+    return Found(row, "refused", error=("InvalidRequest", sentence))
 
 
 def _got(found: Found | Future[Found]) -> Found:
@@ -179,19 +219,25 @@ class Planner:
 
     def groups(self, found: Iterable[Found]) -> Iterator[Group]:
         """Groups of the rows that are to run, in the order of their last rows."""
-        count = 0
+        count, limit = 0, math.inf if self._limit is None else self._limit
         for each in found:
             if each.verdict != "run":
                 self._leave(each)
                 continue
+            # A group that was begun is run whole, also where that is more than the limit.
+            if count >= limit and not self._is_begun(each):
+                continue
             yield from self._take(each)
             count += 1
-            if count == self._limit:
+            if count >= limit and not self._begun:
                 break
         for number, members in self._begun.items():
             yield self._planned(members, number)
         for waiting in self._open.values():
             yield self._planned(waiting, None)
+
+    def _is_begun(self, found: Found) -> bool:
+        return found.group in self._begun and found.row.name in self._missing.get(found.group, ())
 
     def _take(self, found: Found) -> Iterator[Group]:
         number = found.group
@@ -211,7 +257,7 @@ class Planner:
             yield self._planned(self._open.pop(next(iter(self._open))), None)
 
     def _leave(self, found: Found) -> None:
-        if found.verdict == "failed" and not found.known and found.error is not None:
+        if found.verdict == "failed" and found.kept and not found.known and found.error is not None:
             self._ledger.plan([Planned(found.row, found.asked, found.stamps)])
             self._ledger.keep([Outcome.failure(found.row.name, *found.error)])
         self._tell(found)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import threading
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from iclight_local.batch.base import Group, Outcome
@@ -10,6 +11,7 @@ from iclight_local.batch.on_ray import Cluster, run_on_ray
 from iclight_local.batch.options import BatchOptions
 from iclight_local.batch.output import Output
 from iclight_local.batch.work import Done, Worker
+from iclight_local.errors import Unsupported
 from iclight_local.settings import Settings
 
 GROUPS_AT_ONCE = 4
@@ -28,7 +30,7 @@ class RayWorkers:
     def __init__(self, settings: Settings, output: Output, options: BatchOptions) -> None:
         self._settings, self._output, self._options = settings, output, options
 
-    def run(self, groups: Iterable[Group]) -> Iterator[Done]:
+    def run(self, groups: Iterable[Group], stopping: threading.Event) -> Generator[Done]:
         """Groups as they end; raises as :meth:`iclight_local.batch.work.Worker.run` and ``run_on_ray`` do."""
         from iclight_local.pipelines.placement import cpu_threads
 
@@ -46,12 +48,15 @@ class RayWorkers:
                 under_way[group.rows[0].name] = group
                 yield group
 
-        for outcomes in run_on_ray(noted(), Opening(self._settings, self._output), cluster):
-            rest = list(outcomes)
-            while rest:
-                group = under_way.pop(rest[0].name)
-                yield group, rest[: len(group.rows)]
-                del rest[: len(group.rows)]
+        try:
+            for outcomes in run_on_ray(noted(), Opening(self._settings, self._output), cluster):
+                rest = list(outcomes)
+                while rest:
+                    group = under_way.pop(rest[0].name)
+                    yield group, rest[: len(group.rows)]
+                    del rest[: len(group.rows)]
+        finally:
+            stopping.set()
 
 
 @dataclass(frozen=True)
@@ -77,8 +82,14 @@ class EngineWorker:
     def __init__(self, settings: Settings, output: Output) -> None:
         from iclight_local.assemble import engine_from
 
+        if not output.is_shared:
+            raise Unsupported(
+                f"{output.folder} is not the same folder on every machine of the cluster: "
+                "give --out a folder that they share, or an address like s3://bucket/folder."
+            )
         self._worker = Worker(engine_from(settings), output)
 
     def run(self, groups: Sequence[Group]) -> list[Outcome]:
         """Relight groups, and give the outcomes of all their rows in order."""
-        return [outcome for _, outcomes in self._worker.run(groups) for outcome in outcomes]
+        done = self._worker.run(groups, threading.Event())
+        return [outcome for _, outcomes in done for outcome in outcomes]

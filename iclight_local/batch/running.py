@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -21,6 +23,7 @@ from iclight_local.errors import EngineError
 ENGINE_FAILURES = 5
 """Rows in a row that an engine may fail at before it is taken to be broken."""
 TOGETHER_ON_A_CARD, TOGETHER_ON_THE_CPU = 8, 1
+_THE_ENGINES = ("EngineError", "AnswerLost")
 
 
 class Teller(Protocol):
@@ -64,8 +67,7 @@ class Summary:
 
     def leave(self, found: Found) -> None:
         """Count a row that does not run."""
-        name = "done" if found.verdict == "done" else found.verdict
-        setattr(self, name, getattr(self, name) + 1)
+        setattr(self, found.verdict, getattr(self, found.verdict) + 1)
 
     def end(self, outcome: Outcome) -> None:
         """Count a row that ran."""
@@ -78,8 +80,13 @@ class Summary:
 class Working(Protocol):
     """Whatever carries groups out."""
 
-    def run(self, groups: Iterable[Group]) -> Iterator[Done]:
-        """Each group and what became of its rows; raises what would happen to all others, too."""
+    def run(self, groups: Iterable[Group], stopping: threading.Event) -> Generator[Done]:
+        """Each group and what became of its rows; raises what would happen to all others, too.
+
+        Args:
+            groups: whoever forms them stops when ``stopping`` is set.
+            stopping: is set when no more of them are wanted.
+        """
         ...
 
 
@@ -135,27 +142,42 @@ def run_batch(batch: Batch, worker: Working, teller: Teller, summary: Summary, *
     together = batch.together(on_card=on_card)
     batch.ledger.keep_fact(TOGETHER, together)
     batch.output.sweep(name for names in batch.ledger.planned().values() for name in names)
-    began, broken = time.monotonic(), 0
+    began, broken, counting, stopping = time.monotonic(), 0, threading.Lock(), threading.Event()
 
     def left(found: Found) -> None:
-        summary.leave(found)
+        with counting:
+            summary.leave(found)
         teller.left(found)
 
-    groups = Planner(batch.ledger, together, batch.options.limit, left).groups(batch.scout.all(batch.rows))
+    rows = _until(stopping, batch.rows)
+    groups = Planner(batch.ledger, together, batch.options.limit, left).groups(batch.scout.all(rows))
     try:
-        for group, outcomes in worker.run(groups):
-            batch.ledger.keep(outcomes)
-            summary.sampling += max(map(_sampled_for, outcomes))
-            for row, outcome in zip(group.rows, outcomes, strict=True):
-                summary.end(outcome)
-                teller.ended(row, outcome)
-                broken = broken + 1 if _is_the_engines(outcome) else 0
-                if broken == ENGINE_FAILURES:
-                    raise EngineError(_broken(outcome))
+        with closing(worker.run(groups, stopping)) as done:
+            for group, outcomes in done:
+                batch.ledger.keep(outcomes)
+                summary.sampling += max(map(_sampled_for, outcomes))
+                for row, outcome in zip(group.rows, outcomes, strict=True):
+                    with counting:
+                        summary.end(outcome)
+                    teller.ended(row, outcome)
+                    broken = broken + 1 if _is_the_engines(outcome) else 0
+                    if broken == ENGINE_FAILURES:
+                        raise EngineError(_broken(outcome))
     finally:
         summary.seconds = time.monotonic() - began
     if batch.options.sequence:
-        summary.flicker = measured_flicker(batch.ledger.frames())
+        summary.flicker = measured_flicker(batch.ledger.frames)
+
+
+class _Stopped(Exception):
+    """No more rows are wanted; nothing that was begun with them is to be planned."""
+
+
+def _until(stopping: threading.Event, rows: Iterable[Row]) -> Generator[Row]:
+    for row in rows:
+        if stopping.is_set():
+            raise _Stopped
+        yield row
 
 
 def _sampled_for(outcome: Outcome) -> float:
@@ -164,7 +186,8 @@ def _sampled_for(outcome: Outcome) -> float:
 
 
 def _is_the_engines(outcome: Outcome) -> bool:
-    return outcome.error is not None and outcome.error[0] in (EngineError.__name__, "AnswerLost")
+    # What failed before it came to the engine has no key: a network, mostly, or the picture.
+    return outcome.error is not None and outcome.key != "" and outcome.error[0] in _THE_ENGINES
 
 
 def _broken(outcome: Outcome) -> str:

@@ -7,7 +7,7 @@ that was stopped goes on as if it had not been.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Protocol
 
@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from iclight_local.batch.output import Output
-from iclight_local.batch.work import Prepared, Ready, Worker
+from iclight_local.batch.work import Prepared, Ready, Worker, surviving
 from iclight_local.engines.base import Engine
 from iclight_local.imaging.flicker import flicker
 from iclight_local.imaging.light_ratio import LightRatio, light_ratio
@@ -59,23 +59,28 @@ class FrameWorker(Worker):
         self._lights = lights
         self._held: deque[Ready] = deque()
 
-    def seed(self, request: RelightRequest, key: str) -> int:
+    def seed(self, request: RelightRequest, contents: Mapping[str, bytes]) -> int:
         """One for all frames."""
         return FRAME_SEED
 
     def sampled(self, ready: Ready) -> list[Ready]:
         """The groups whose frames all have their neighbours now."""
-        self._held.append(ready)
-        for each in ready[1]:
+        group, rows = ready
+        for index, each in enumerate(rows):
             if isinstance(each, Prepared) and each.part.made is not None:
-                seen, matte = each.part.seen()
-                own = light_ratio(seen, np.asarray(each.part.made[0]), matte)
-                self._lights.keep_frame(each.row.number, own.to_bytes())
+                failed = surviving([each], lambda each=each: self._measure(each))  # type: ignore[misc]
+                rows[index] = each if failed is None else failed[0]
+        self._held.append((group, rows))
         newest = ready[0].rows[-1].number
         found = []
         while self._held and self._held[0][0].rows[-1].number + WINDOW.radius <= newest:
             found.append(self._held.popleft())
         return found
+
+    def _measure(self, frame: Prepared) -> None:
+        seen, matte = frame.part.seen()
+        own = light_ratio(seen, np.asarray(frame.part.made[0]), matte)
+        self._lights.keep_frame(frame.row.number, own.to_bytes())
 
     def rest(self) -> list[Ready]:
         """The last frames, which have no neighbours after them."""
@@ -106,12 +111,20 @@ class FrameWorker(Worker):
         return None if kept is None else LightRatio.from_bytes(kept)
 
 
-def measured_flicker(lights: Iterator[tuple[bytes, bytes]]) -> tuple[float, float] | None:
+def measured_flicker(lights: Callable[[], Iterator[tuple[int, bytes, bytes]]]) -> tuple[float, float] | None:
     """The flicker of a sequence's light on its subject before and after steadying, EV; None where there is none.
 
     Args:
-        lights: of each frame, as the model made it and steadied, in the order of the frames.
+        lights: reads each frame's number and its lights, as the model made it and steadied, in the order of the frames.
     """
-    pairs = [tuple(map(LightRatio.from_bytes, pair)) for pair in lights]
-    before, after = flicker([pair[0] for pair in pairs]), flicker([pair[1] for pair in pairs])
-    return None if before is None or after is None else (before, after)
+
+    def read(which: int) -> Iterator[LightRatio | None]:
+        before = None
+        for number, *kept in lights():
+            if before is not None and number != before + 1:
+                yield None
+            before = number
+            yield LightRatio.from_bytes(kept[which])
+
+    found = flicker(read(0)), flicker(read(1))
+    return None if found[0] is None or found[1] is None else (found[0], found[1])

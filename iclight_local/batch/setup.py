@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,12 +10,14 @@ from iclight_local.batch.ledger import Ledger
 from iclight_local.engines.loras import describe_loras
 from iclight_local.errors import InvalidRequest
 from iclight_local.fields import option_of
-from iclight_local.segmenters.choice import choose_segmenter
 from iclight_local.settings import LOCAL, Settings
-from iclight_local.store.bundles import find_bundle
+from iclight_local.store.bundles import Bundle, find_bundle
 
 SETUP, TOGETHER = "setup", "together"
 """Facts that a ledger keeps: the setup, and the rows of a group."""
+
+
+_EDGE = 1 << 16
 
 
 def setup_of(settings: Settings, *, sequence: bool) -> dict[str, Any]:
@@ -24,13 +27,30 @@ def setup_of(settings: Settings, *, sequence: bool) -> dict[str, Any]:
         WeightsError: the weights are not there.
     """
     return {
-        "weights": find_bundle(settings.weights, settings.home).name if LOCAL in settings.engines else "none",
-        "segmenter": choose_segmenter(settings.segmenter).name,
-        "lora": [f"{each['name']}:{each['scale']:g}" for each in describe_loras(settings.lora, settings.home)],
+        "weights": _fingerprint(find_bundle(settings.weights, settings.home)) if LOCAL in settings.engines else "none",
+        # The usual one may come to this machine between two runs, and most rows may need none: records name it.
+        "segmenter": "the usual one" if settings.segmenter is None else settings.segmenter,
+        "lora": [
+            f"{each['name']}:{each['scale']:g} ({each['sha256'][:8]})"
+            for each in describe_loras(settings.lora, settings.home)
+        ],
         "preset": settings.preset,
         "providers": [name for name in settings.engines if name != LOCAL],
         "sequence": sequence,
     }
+
+
+def _fingerprint(bundle: Bundle) -> str:
+    """A bundle's name, and a digest of the beginnings, ends and sizes of its files: reading all of it takes minutes."""
+    found = hashlib.sha256()
+    for path in sorted({path for model in bundle.models for path in bundle.files(model)}):
+        size = path.stat().st_size
+        found.update(f"{path.name} {size} ".encode())
+        with path.open("rb") as file:
+            found.update(file.read(_EDGE))
+            file.seek(max(0, size - _EDGE))
+            found.update(file.read())
+    return f"{bundle.name} ({found.hexdigest()[:8]})"
 
 
 def check_setup(ledger: Ledger, setup: Mapping[str, Any], out: str, *, overwrite: bool, remember: bool = True) -> None:
@@ -48,8 +68,8 @@ def check_setup(ledger: Ledger, setup: Mapping[str, Any], out: str, *, overwrite
     """
     before = ledger.fact(SETUP)
     if before is not None and before != setup and not overwrite and ledger.count("done"):
-        name = next(name for name in setup if setup[name] != before.get(name))
-        then, now = _shown(before.get(name)), _shown(setup[name])
+        name = next((name for name in setup if setup[name] != before.get(name)), "setup")
+        then, now = _shown(before.get(name)), _shown(setup.get(name))
         raise InvalidRequest(
             f"The results in {out} were made with {name} {then}, and now it is {now}: give {option_of(name)} as "
             "before, add --overwrite to make them anew, or choose another --out."

@@ -10,7 +10,7 @@ import logging
 import queue
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 from iclight_local.batch.base import Group, Outcome, Row
 from iclight_local.batch.keys import asked_of, contents_of, key_of, seed_of
-from iclight_local.batch.output import Output
+from iclight_local.batch.output import Output, sidecar_of
 from iclight_local.engines.base import Engine
 from iclight_local.engines.staged import Stages
 from iclight_local.engines.writing import encoded
@@ -90,8 +90,12 @@ class Worker:
         self.engine, self._output = engine, output
         self._stages: Stages[Any] = engine.staged()
 
-    def run(self, groups: Iterable[Group]) -> Iterator[Done]:
+    def run(self, groups: Iterable[Group], stopping: threading.Event) -> Generator[Done]:
         """Carry groups out, in their order; a row that fails does not touch the others.
+
+        Args:
+            groups: formed in a thread of their own.
+            stopping: is set when no more of them are wanted.
 
         Raises:
             WeightsError: the weights or a segmenter are missing or damaged, which no row would survive.
@@ -101,17 +105,16 @@ class Worker:
         after = ThreadPoolExecutor(FINISHING, "finish")
         behind: deque[_Going] = deque()
         try:
-            for group, rows in self._ahead(groups, before):
-                self._stages.sample([each.part for each in rows if isinstance(each, Prepared)])
-                behind += [self._going(each, after) for each in self.sampled((group, rows))]
+            for group, rows in self._ahead(groups, before, stopping):
+                behind += [self._going(each, after) for each in self.sampled((group, self._sample(rows)))]
                 while behind and (behind[0].ended or len(behind) > GROUPS_BEHIND):
-                    yield behind[0].done()
-                    behind.popleft()
+                    yield behind.popleft().done()
             behind += [self._going(each, after) for each in self.rest()]
             while behind:
-                yield behind[0].done()
-                behind.popleft()
-        except (KeyboardInterrupt, ICLightError):
+                yield behind.popleft().done()
+        except GeneratorExit:
+            raise
+        except BaseException:
             # What was sampled is only a moment from being done.
             for going in behind:
                 with contextlib.suppress(ICLightError):
@@ -121,10 +124,12 @@ class Worker:
             before.shutdown(cancel_futures=True)
             after.shutdown(cancel_futures=True)
 
-    def _ahead(self, groups: Iterable[Group], threads: ThreadPoolExecutor) -> Iterator[Ready]:
+    def _ahead(
+        self, groups: Iterable[Group], threads: ThreadPoolExecutor, stopping: threading.Event
+    ) -> Iterator[Ready]:
         """Groups whose rows are prepared; while one of them is sampled, the next ones are being prepared."""
         coming: deque[tuple[Group, list[Future[Prepared | Outcome]]]] = deque()
-        with in_background(groups) as source:
+        with in_background(groups, stopping) as source:
 
             def fill(least: int) -> None:
                 while sum(len(rows) for _, rows in coming) < least and (group := next(source, None)) is not None:
@@ -144,13 +149,19 @@ class Worker:
         """What is left to finish after the last group was sampled: nothing."""
         return []
 
-    def seed(self, request: RelightRequest, key: str) -> int:
+    def seed(self, request: RelightRequest, contents: Mapping[str, bytes]) -> int:
         """The seed of a row that names none: one that follows from what it asks and what its pictures hold."""
-        return seed_of(key)
+        return seed_of(request, contents)
 
     def result(self, prepared: Prepared) -> RelightResult:
         """The result of a sampled row; called from several threads."""
         return self._stages.finish(prepared.part)
+
+    def _sample(self, rows: Sequence[Prepared | Outcome]) -> list[Prepared | Outcome]:
+        """Sample a group; where that itself fails, and not a row of it, all of its rows have failed."""
+        parts = [each.part for each in rows if isinstance(each, Prepared)]
+        failed = surviving(rows, lambda: self._stages.sample(parts)) if parts else None
+        return list(rows) if failed is None else failed
 
     def _going(self, ready: Ready, threads: ThreadPoolExecutor) -> _Going:
         group, rows = ready
@@ -166,7 +177,7 @@ class Worker:
             request = RelightRequest(**{**row.values, **contents})
             key = key_of(asked_of(request), contents)
             if request.seed is None:
-                request = request.model_copy(update={"seed": self.seed(request, key)})
+                request = request.model_copy(update={"seed": self.seed(request, contents)})
             return Prepared(row, request, key, self._stages.prepare(request))
 
         return _surviving(row, prepare)
@@ -182,30 +193,42 @@ class Worker:
             files = dict(zip(row.names, data, strict=False))
             hashes = {name: hashlib.sha256(each).hexdigest() for name, each in files.items()}
             warnings = (*result.warnings, *told)
-            self._output.write({**files, sidecar_of(row.name): _sidecar(result, hashes, warnings)})
-            return Outcome(row.name, prepared.key, result.seed, hashes, None, warnings, dict(result.timings))
+            self._output.write({**files, sidecar_of(row.name): _sidecar(result, hashes)})
+            written = {name: self._output.stamp(name) for name in hashes}
+            timings = dict(result.timings)
+            return Outcome(row.name, prepared.key, result.seed, hashes, written, None, warnings, timings)
 
-        return _surviving(prepared.row, finish)
-
-
-def sidecar_of(name: str) -> str:
-    """The name of what is said of a result, beside it."""
-    return f"{name}.json"
+        return _surviving(prepared.row, finish, prepared.key)
 
 
-def _sidecar(result: RelightResult, hashes: Mapping[str, str], warnings: Sequence[str]) -> bytes:
+def _sidecar(result: RelightResult, hashes: Mapping[str, str]) -> bytes:
+    # No warnings: some of them are told once for all pictures, and would be another one's in another run.
     told = {
         "images": {PurePosixPath(name).name: digest for name, digest in hashes.items()},
         "seed": result.seed,
-        "warnings": list(warnings),
         "measures": [dict(each) for each in result.measures],
         "record": dict(result.record),
     }
     return (json.dumps(told, indent=1) + "\n").encode()
 
 
-def _surviving(row: Row, work: Callable[[], Thing]) -> Thing | Outcome:
-    """What ``work`` gives, or the outcome of a row at which it failed.
+def surviving(rows: Sequence[Prepared | Outcome], work: Callable[[], None]) -> list[Prepared | Outcome] | None:
+    """The rows of a group with the failure of what was done with all of them; None where it went well."""
+    failed = next((each for each in rows if isinstance(each, Prepared)), None)
+    if failed is None:
+        return None
+    told = _surviving(failed.row, work, failed.key)
+    if not isinstance(told, Outcome) or told.error is None:
+        return None
+    kind, sentence = told.error
+    return [
+        Outcome.failure(each.row.name, kind, sentence, each.key) if isinstance(each, Prepared) else each
+        for each in rows
+    ]
+
+
+def _surviving(row: Row, work: Callable[[], Thing], key: str = "") -> Thing | Outcome:
+    """What ``work`` gives, or the outcome of a row at which it failed; ``key``: where that is known already.
 
     Raises:
         ICLightError: what would happen to all other rows, too.
@@ -217,21 +240,25 @@ def _surviving(row: Row, work: Callable[[], Thing]) -> Thing | Outcome:
     except ICLightError as error:
         if isinstance(error.__cause__, OSError) and error.__cause__.errno in _FULL:
             raise
-        return Outcome.failure(row.name, type(error).__name__, str(error))
+        return Outcome.failure(row.name, type(error).__name__, str(error), key)
     except Exception as error:  # noqa: BLE001  # thousands of others are to outlive whatever it was
         _log.debug("%s", row.where, exc_info=True)
         sentence = f"Something unexpected failed ({error!r}): please report it."
-        return Outcome.failure(row.name, EngineError.__name__, sentence)
+        return Outcome.failure(row.name, EngineError.__name__, sentence, key)
 
 
 _END = object()
 
 
 @contextlib.contextmanager
-def in_background(things: Iterable[Thing]) -> Iterator[Iterator[Thing]]:
-    """The same things, of which a thread has the next one ready; what it meets is raised here."""
+def in_background(things: Iterable[Thing], stopped: threading.Event) -> Iterator[Iterator[Thing]]:
+    """The same things, of which a thread has the next one ready; what it meets is raised here.
+
+    Args:
+        things: whoever makes them should look at ``stopped`` now and then.
+        stopped: is set when no more of them are wanted.
+    """
     ready: queue.Queue[Any] = queue.Queue(1)
-    stopped = threading.Event()
 
     def put(thing: Any) -> bool:
         while not stopped.is_set():

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from iclight_local.batch.options import BatchOptions
-from iclight_local.cli.batch_telling import tell_estimate, tell_summary, telling
+from iclight_local.cli.batch_telling import Telling, tell_estimate, tell_summary, telling
 from iclight_local.cli.parser import Parser, UsageError, add_common, add_fields, given
 from iclight_local.cli.relight import SETTINGS
 from iclight_local.errors import Cancelled, InvalidRequest
@@ -48,6 +48,8 @@ def run(parsed: argparse.Namespace) -> int:
     settings = load_settings({**given(parsed, Settings), **named})
     if options.sequence and settings.engines != (LOCAL,):
         raise InvalidRequest("sequence steadies what this machine's own engine makes: leave the providers out.")
+    if options.engine == "ray" and settings.engines != (LOCAL,):
+        raise InvalidRequest("engine ray relights on your own machines: leave the providers out.")
     from iclight_local.batch.checking import check
     from iclight_local.batch.ledger import Ledger
     from iclight_local.batch.output import Output
@@ -87,17 +89,20 @@ class Job:
 def _look(job: Job) -> int:
     from iclight_local.batch.estimate import estimate
 
-    tell_estimate(estimate(job.batch, on_card=_on_card(job)), as_json=job.as_json)
-    return 0
+    limit, private = job.batch.options.limit, job.settings.engines == (LOCAL,)
+    # Its one object says how many are refused; which ones is for the reader.
+    teller = Telling(job.rows, limit, as_json=False)
+    found = estimate(job.batch, teller.left, on_card=_on_card(job), private=private)
+    tell_estimate(found, as_json=job.as_json)
+    return 0 if found.counts.whole else 1
 
 
 def _run(job: Job) -> int:
     from iclight_local.batch.running import Summary, run_batch
 
-    limit, summary = job.batch.options.limit, Summary()
-    total = job.rows if limit is None else min(limit, job.rows)
+    summary = Summary()
     try:
-        with telling(total, as_json=job.as_json) as teller:
+        with telling(job.rows, job.batch.options.limit, as_json=job.as_json) as teller:
             run_batch(job.batch, _worker(job), teller, summary, on_card=_on_card(job))
     except KeyboardInterrupt:
         raise Cancelled("Stopped; the same command goes on from here, and nothing was left half-written.") from None

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 MOST_WARNINGS = 1000
 """Sentences that are remembered as told; warnings that name numbers may differ for each picture."""
+MOST_REFUSALS = 10
+"""Refused rows that are told one by one."""
 BAR = "{percentage:3.0f}% {bar:24} {n_fmt}/{total_fmt}{postfix}  {elapsed}, {remaining} left"
 
 
@@ -27,22 +29,25 @@ class Telling:
     """Tells of every row: failures and new warnings to the error stream, and with ``--json`` every event as a line.
 
     Args:
-        total: rows of the batch, or those of them that this run is limited to.
+        rows: of the batch.
+        limit: rows that this run makes at most; None for all.
         as_json: whether events are printed.
         bar: of tqdm, or None.
     """
 
-    def __init__(self, total: int, *, as_json: bool, bar: Any = None) -> None:
-        self._total, self._as_json, self._bar = total, as_json, bar
+    def __init__(self, rows: int, limit: int | None, *, as_json: bool, bar: Any = None) -> None:
+        self._rows, self._limit, self._as_json, self._bar = rows, limit, as_json, bar
         self._lock, self._began = threading.Lock(), time.monotonic()
         self._warned: set[str] = set()
+        self._refused = 0
 
     def left(self, found: Found) -> None:
         """A row does not run; see :class:`iclight_local.batch.running.Teller`."""
         with self._lock:
-            if self._bar is not None and self._bar.total > self._bar.n:
-                self._bar.total -= 1
-                self._bar.refresh()
+            self._rows -= 1
+            if self._bar is not None:
+                self._bar.total = self._rows if self._limit is None else min(self._limit, self._rows)
+                self._bar.update(0)
             if found.error is not None:
                 before = " (It failed before; --retry runs it once more.)" if found.known else ""
                 self._failed(found.row, found.error, found.verdict, before)
@@ -70,7 +75,12 @@ class Telling:
 
     def _failed(self, row: Row, error: tuple[str, str], verdict: str, before: str) -> None:
         kind, sentence = error
-        self._say(f"iclight: {row.where}: {sentence}{before}")
+        # A batch that is asked for otherwise refuses them all.
+        self._refused += verdict == "refused"
+        if verdict != "refused" or self._refused <= MOST_REFUSALS:
+            self._say(f"iclight: {row.where}: {sentence}{before}")
+        elif self._refused == MOST_REFUSALS + 1:
+            self._say("iclight: Further refusals are only counted; --json tells each.")
         self._event(verdict, row, error={"type": kind, "message": sentence}, known=bool(before))
 
     def _warn(self, row: Row, outcome: Outcome) -> None:
@@ -91,15 +101,16 @@ class Telling:
 
 
 @contextmanager
-def telling(total: int, *, as_json: bool) -> Iterator[Telling]:
+def telling(rows: int, limit: int | None, *, as_json: bool) -> Iterator[Telling]:
     """What tells of a batch, with a bar on a terminal."""
     if sys.stderr is None or not sys.stderr.isatty():
-        yield Telling(total, as_json=as_json)
+        yield Telling(rows, limit, as_json=as_json)
         return
     from tqdm import tqdm
 
+    total = rows if limit is None else min(limit, rows)
     with tqdm(total=total, smoothing=0.05, dynamic_ncols=True, leave=False, bar_format=BAR) as bar:
-        yield Telling(total, as_json=as_json, bar=bar)
+        yield Telling(rows, limit, as_json=as_json, bar=bar)
 
 
 def print_line(value: Mapping[str, Any]) -> None:
@@ -124,18 +135,19 @@ def tell_summary(summary: Summary, out: str, *, as_json: bool) -> None:
     if summary.flicker is not None:
         before, after = summary.flicker
         print(f"The light on the subject flickered by {before:.3f} EV, and by {after:.3f} EV when steadied.")
-    counted = [f"{summary.made} relit"]
-    counted += [f"{count} {what}" for count, what in _left(summary) if count]
-    pace = "" if not summary.made else f" in {span(summary.seconds)}, {span(summary.seconds / summary.made)} a picture"
-    share = f", {span(summary.sampling)} of it sampling" if summary.sampling else ""
-    print(f"{', '.join(counted)}{pace}{share}: {out}")
+    made = f"{summary.made} relit"
+    if summary.made:
+        made += f" in {span(summary.seconds)}, {span(summary.seconds / summary.made)} a picture"
+    if summary.sampling:
+        made += f", {span(summary.sampling)} of it sampling"
+    print("; ".join([made, *(f"{count} {what}" for count, what in _left(summary) if count)]) + f": {out}")
 
 
 def _left(summary: Summary) -> list[tuple[int, str]]:
     return [
         (summary.done, "done before"),
         (summary.failed, "failed"),
-        (summary.refused, "refused, because their names are taken"),
+        (summary.refused, "refused"),
     ]
 
 
@@ -155,13 +167,13 @@ def tell_estimate(found: Estimate, *, as_json: bool) -> None:
             }
         )
         return
-    counted = [f"{found.run} would be relit"]
+    counted = [f"{found.run} would be relit, up to {found.together} sampled together"]
     counted += [f"{count} {what}" for count, what in _left(found.counts) if count]
-    print(", ".join(counted) + f"; up to {found.together} sampled together.")
+    print("; ".join(counted) + ".")
     if found.seconds is not None and found.memory is not None and found.run:
         print(f"About {span(found.seconds)} and {found.memory / 1e9:.1f} GB of memory ({found.tried}).")
     else:
-        print(f"{found.tried[0].upper()}{found.tried[1:]}.")
+        print(f"{found.tried[0].upper()}{found.tried[1:].rstrip('.')}.")
 
 
 def span(seconds: float) -> str:

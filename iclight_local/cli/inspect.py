@@ -40,6 +40,8 @@ def run(parsed: argparse.Namespace) -> int:
     for line in _lines(record):
         print(line)
     print(f"again: {printable(replay_command(record))}")
+    if record.get("kind") == "frame":
+        print("That is the frame alone: iclight batch FRAMES --out DIR --sequence steadies its light among the others.")
     return 0
 
 

@@ -155,6 +155,17 @@ class RecordedRun:
         return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
 
 
+KINDS = {
+    "normals": "a normal map",
+    "sheet": "a sheet",
+    "edit": "an edit",
+    "cut_out": "a cut-out",
+    "preview": "a preview",
+    "frame": "a sequence's frame, whose light was steadied among its neighbours",
+}
+"""What records are of that are not those of a single relight."""
+
+
 def recorded_run(record: Mapping[str, Any]) -> RecordedRun:
     """Read a record back.
 
@@ -164,7 +175,7 @@ def recorded_run(record: Mapping[str, Any]) -> RecordedRun:
     knobs = _table(record, "request")
     if record.get("kind") != "relight" or not knobs:
         raise InvalidRequest(
-            f"The record is that of {printable(str(record.get('kind', 'something else')))}: "
+            f"The record is that of {KINDS.get(str(record.get('kind')), 'something else')}: "
             "a result of iclight relight is needed; iclight inspect shows the command that makes others again."
         )
     image = record.get("image", 0)

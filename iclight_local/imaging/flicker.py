@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from iclight_local.imaging.linear import LUMINANCE
 _LITTLE = 1e-3
 
 
-def flicker(ratios: Sequence[LightRatio], *, outside: bool = False) -> float | None:
+def flicker(ratios: Iterable[LightRatio | None], *, outside: bool = False) -> float | None:
     """By how many stops (EV) the light on a region goes up and down from frame to frame.
 
     With ``e[t]`` the binary logarithm of the luminance that relighting gave a cell of the grid, over the original's:
@@ -26,7 +26,7 @@ def flicker(ratios: Sequence[LightRatio], *, outside: bool = False) -> float | N
     cell, times how alike their originals are there; three frames with a cut between them do not count.
 
     Args:
-        ratios: of consecutive frames, in their order.
+        ratios: of consecutive frames, in their order; None where frames are missing between two of them.
         outside: of what is round the subject, not of the subject.
 
     Returns:
@@ -34,7 +34,7 @@ def flicker(ratios: Sequence[LightRatio], *, outside: bool = False) -> float | N
     """
     region = int(outside)
     total, weights = 0.0, 0.0
-    for first, middle, last in zip(ratios, ratios[1:], ratios[2:], strict=False):
+    for first, middle, last in _threes(ratios):
         beside = (first, last)
         if min(float(likeness(middle, other)[region]) for other in beside) <= 0:
             continue
@@ -45,6 +45,16 @@ def flicker(ratios: Sequence[LightRatio], *, outside: bool = False) -> float | N
         total += float((weight * bend**2).sum())
         weights += float(weight.sum())
     return float(np.sqrt(total / (6 * weights))) if weights > _LITTLE else None
+
+
+def _threes(ratios: Iterable[LightRatio | None]) -> Iterator[tuple[LightRatio, LightRatio, LightRatio]]:
+    """Each frame with those before and after it, of which no more are held."""
+    first: LightRatio | None = None
+    middle: LightRatio | None = None
+    for last in ratios:
+        if first is not None and middle is not None and last is not None:
+            yield first, middle, last
+        first, middle = middle, last
 
 
 def _stops(ratio: LightRatio, region: int) -> FloatArray:

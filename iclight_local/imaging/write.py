@@ -52,12 +52,13 @@ def write(path: str | os.PathLike[str], data: bytes, *, overwrite: bool = False)
     write_all({Path(path): data}, overwrite=overwrite)
 
 
-def write_all(files: Mapping[Path, bytes], *, overwrite: bool = False) -> None:
+def write_all(files: Mapping[Path, bytes], *, overwrite: bool = False, mark: str = "") -> None:
     """Write files whole, and all of them or none: to temporary names beside them, synced, then renamed.
 
     Without ``overwrite`` an existing file stays untouched even when it appears in the meantime; with it, a
     symbolic link stays and the file it points to is replaced. On every failure, an interrupt included, the
-    temporary files are removed, and so are the files of this call that are new.
+    temporary files are removed, and so are the files of this call that are new. ``mark`` stands in the temporary names,
+    by which :func:`remove_temporaries` finds them when the process was killed.
 
     Raises:
         InvalidRequest: as :func:`check_writable` does.
@@ -70,7 +71,7 @@ def write_all(files: Mapping[Path, bytes], *, overwrite: bool = False) -> None:
             with _as_sentences(path):
                 target = Path(os.path.realpath(path)) if overwrite else path
                 _check_target(target, overwrite=overwrite)
-                staged[target] = _temporary_beside(target)
+                staged[target] = _temporary_beside(target, mark)
                 _fill(staged[target], data)
         for target, temporary in staged.items():
             with _as_sentences(target):
@@ -97,21 +98,21 @@ def _fill(temporary: Path, data: bytes) -> None:
         os.fsync(stream.fileno())
 
 
-def remove_temporaries(folder: Path) -> None:
-    """Remove what killed processes left half-written in a folder, in which nobody may be writing.
+def remove_temporaries(folder: Path, mark: str) -> None:
+    """Remove what killed processes left half-written in a folder under a mark, with which nobody may be writing.
 
     Raises:
         OSError: the folder cannot be read, or a file not removed.
     """
-    for path in folder.glob(_TEMPORARY.format("*")):
+    for path in folder.glob(_TEMPORARY.format(f"{mark}*")):
         path.unlink(missing_ok=True)
 
 
 _TEMPORARY = ".iclight-{}.tmp"
 
 
-def _temporary_beside(target: Path) -> Path:
-    return target.parent / _TEMPORARY.format(secrets.token_hex(8))
+def _temporary_beside(target: Path, mark: str = "") -> Path:
+    return target.parent / _TEMPORARY.format(mark + secrets.token_hex(8))
 
 
 def _check_target(target: Path, *, overwrite: bool) -> None:

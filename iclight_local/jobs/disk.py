@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -111,6 +112,37 @@ def opened(path: Path, database: Database) -> sqlite3.Connection:
         )
     base.executescript(f"BEGIN; {database.changes[version]} PRAGMA user_version = {database.version}; COMMIT;")
     return base
+
+
+@contextmanager
+def transaction(base: sqlite3.Connection, path: Path) -> Iterator[None]:
+    """All changes of a block, or none.
+
+    Args:
+        base: a database that :func:`opened` gave.
+        path: as a sentence names it.
+
+    Raises:
+        EngineError: it cannot be written.
+    """
+    try:
+        base.execute("BEGIN IMMEDIATE")
+        yield
+        base.execute("COMMIT")
+    except sqlite3.Error as error:
+        _undo(base)
+        raise EngineError(
+            f"{path} could not be written ({error}): free some space or choose another disk, and start again."
+        ) from error
+    except BaseException:
+        _undo(base)
+        raise
+
+
+def _undo(base: sqlite3.Connection) -> None:
+    # A full disk has SQLite take it back by itself.
+    if base.in_transaction:
+        base.execute("ROLLBACK")
 
 
 def write_surely(path: Path, data: bytes) -> None:
