@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from array import array
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
 import numpy.typing as npt
 
-from iclight_local.batch.combinations import MOST_KEPT, Accepted, Shape
 from iclight_local.batch.naming import folded
 from iclight_local.batch.sources import Source
 from iclight_local.errors import InvalidRequest
@@ -30,13 +28,9 @@ class Checked:
 
     Attributes:
         rows: how many.
-        results: files that they make, beside their records.
-        shapes: how many rows have each shape of work.
     """
 
     rows: int
-    results: int
-    shapes: Mapping[Shape, int]
 
 
 class _Faults:
@@ -70,32 +64,20 @@ def check(source: Source) -> Checked:
         EngineError: a remote place failed.
     """
     faults, hashes = _Faults(), array("q")
-    shapes: Counter[Shape] = Counter()
-    rows_of: Counter[Accepted] = Counter()
     number = 0
     for number, (at, found) in enumerate(source.reader.records(), 1):
         try:
-            _, names, accepted = source.resolved(number, found)
+            _, names, _ = source.resolved(number, found)
         except InvalidRequest as error:
             faults.add(source.reader.where(at), str(error))
             continue
         for name in names:
             hashes.append(hash(folded(name)))
-        rows_of[accepted] += 1
-        if len(rows_of) >= MOST_KEPT:
-            _count(shapes, rows_of)
-    _count(shapes, rows_of)
     faults.raise_if_any()
     if number == 0:
         raise InvalidRequest(f"{source.name} has no {source.reader.holds}: there is nothing to relight.")
     _check_names(source, hashes)
-    return Checked(number, len(hashes), shapes)
-
-
-def _count(shapes: Counter[Shape], rows_of: Counter[Accepted]) -> None:
-    for accepted, rows in rows_of.items():
-        shapes[accepted.shape] += rows
-    rows_of.clear()
+    return Checked(number)
 
 
 def _check_names(source: Source, hashes: array[int]) -> None:

@@ -13,7 +13,6 @@ from typing import Any
 from iclight_local.batch.records import PICTURES, Values
 from iclight_local.engines.writing import TEXTS, check_texts, check_transparency
 from iclight_local.errors import InvalidRequest
-from iclight_local.plan import RelightPlan, plan_of
 from iclight_local.request import RelightRequest
 
 MOST_KEPT = 20_000
@@ -25,39 +24,17 @@ _FREE_WITH_SEED = _FREE | {"seed"}
 _MOST_DIGITS = 18
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Accepted:
-    """What rows of one combination have in common; equal to itself alone, so that it is quickly counted.
+    """What rows of one combination have in common.
 
     Attributes:
         request: of the first such row; the other rows differ in prompts, pictures and seed.
         pictures: names of the parameters that are places.
-        shape: what UNet calls are shaped by (:attr:`~iclight_local.plan.RelightPlan.shared`), as values that can be
-            counted.
     """
 
     request: RelightRequest
     pictures: tuple[str, ...]
-    shape: Shape
-
-
-@dataclass(frozen=True)
-class Shape:
-    """What decides how long a row takes and how much memory it needs, where its picture's shape does not.
-
-    Attributes:
-        plan: the values of :attr:`~iclight_local.plan.RelightPlan.shared` by name, in its order.
-        fit: ``crop``, ``pad`` or ``input``, whose passes take the shape of the picture.
-    """
-
-    plan: tuple[tuple[str, Any], ...]
-    fit: str
-
-    @classmethod
-    def of(cls, request: RelightRequest) -> Shape:
-        """The shape of a request."""
-        plan: RelightPlan = plan_of(request)
-        return cls(tuple(plan.shared.items()), request.fit)
 
 
 class Combinations:
@@ -95,7 +72,7 @@ def _is_plain(seed: str) -> bool:
 def _build(values: Mapping[str, Any]) -> Accepted | str:
     try:
         request = RelightRequest(**values)
-        return Accepted(request, tuple(name for name in PICTURES if name in values), Shape.of(request))
+        return Accepted(request, tuple(name for name in PICTURES if name in values))
     except InvalidRequest as error:
         return str(error)
 

@@ -11,12 +11,11 @@ from PIL import Image
 from iclight_local.engines.finishing import Source, framed
 from iclight_local.engines.run import Run, Told
 from iclight_local.engines.subject import Subject
-from iclight_local.errors import ICLightError, InvalidRequest
+from iclight_local.errors import ICLightError
 from iclight_local.imaging.fit import FloatArray, UInt8Array
 from iclight_local.imaging.frame import Frame
 from iclight_local.imaging.matte import composite_on_grey
 from iclight_local.pipelines.items import Fitted, fitted
-from iclight_local.pipelines.memory import Measures
 from iclight_local.pipelines.placement import device_errors
 from iclight_local.result import RelightResult
 
@@ -76,30 +75,6 @@ class LocalPart:
             raise ValueError("Nothing is left of a part that failed or is finished.")
         frame = self.source.frame
         return frame.for_model(self.source.picture), frame.matte_for_model(self.source.matte)
-
-    def resume(self, made: Sequence[Image.Image], measures: Measures) -> None:
-        """Take pictures that the same request had made in an earlier run, so that it is finished without sampling.
-
-        The result is that run's, and so is its record, where the request names its seed.
-
-        Args:
-            made: as :attr:`made` was then.
-            measures: as ``run.measures`` was then, which the record tells of.
-
-        Raises:
-            InvalidRequest: they are not as many or not as large as this request's.
-        """
-        highres, count = self.run.plan.highres, self.run.plan.number_of_images
-        found = [picture.size for picture in made]
-        if found != [(highres.width, highres.height)] * count:
-            sizes = ", ".join(f"{width}x{height}" for width, height in found)
-            raise InvalidRequest(
-                f"The pictures of an earlier run are {sizes if sizes else 'none'}, and {count} of "
-                f"{highres.width}x{highres.height} are needed: relight it again."
-            )
-        self.run.measures = measures
-        self.run.hash()
-        self.take(made)
 
     def take(self, made: Sequence[Image.Image]) -> None:
         """Take the model's pictures, and let go of what they were made from."""

@@ -54,14 +54,6 @@ class Stages(Protocol[PartT]):
         """
         ...
 
-    def most_together(self, request: RelightRequest, wanted: int) -> int:
-        """How many requests like this one, up to ``wanted`` and at least 1, are best sampled in one call.
-
-        Raises:
-            ICLightError: the request is wrong, or its model cannot be loaded.
-        """
-        ...
-
 
 def relight_staged(
     stages: Stages[PartT], requests: Sequence[RelightRequest], progress: Sequence[ProgressCallback | None]
@@ -144,7 +136,3 @@ class Whole:
         if isinstance(found, ICLightError):
             raise found
         return found
-
-    def most_together(self, request: RelightRequest, wanted: int) -> int:
-        """All, where the engine has a key for what fits together, else 1; see :meth:`Stages.most_together`."""
-        return 1 if self._engine.batch_key(request) is None else wanted

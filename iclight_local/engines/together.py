@@ -65,12 +65,8 @@ class LocalStages:
         """From the model's picture to the result; as :meth:`staged.Stages.finish`."""
         return part.finish()
 
-    def most_together(self, request: RelightRequest, wanted: int) -> int:
-        """As many as memory holds; loads the model. As :meth:`staged.Stages.most_together`."""
-        plan = self._engine.plan(request)
-        return self._most(self._engine.load(plan.model), plan, wanted)
-
     def _most(self, pipe: ICLightPipeline, plan: RelightPlan, wanted: int) -> int:
+        """How many requests of such a plan, up to ``wanted`` and at least 1, are best sampled at once."""
         return min(self._engine.memory.most_together(pipe, plan, wanted), self._limits.get(_key(plan), wanted))
 
     def _alike(self, waiting: Sequence[_Waiting]) -> Iterator[list[_Waiting]]:

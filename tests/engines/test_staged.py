@@ -1,4 +1,4 @@
-"""A relight in stages: overlapped, in halves where memory ends, taken up from pictures of an earlier run."""
+"""A relight in stages: overlapped, and in halves where memory ends."""
 
 from __future__ import annotations
 
@@ -17,13 +17,11 @@ from PIL import Image
 
 from iclight_local.engines.fallback import Candidate, FallbackEngine
 from iclight_local.engines.local import LocalEngine
-from iclight_local.engines.parts import LocalPart
 from iclight_local.errors import Cancelled, EngineError, InvalidRequest, OutOfMemory
-from iclight_local.pipelines.memory import Measures
 from iclight_local.pipelines.offloading import CardMemory
 from iclight_local.request import RelightRequest
 from iclight_local.result import Progress, RelightResult
-from tests.engines.relights import BACKGROUND, SUBJECT, asked, local, pixels
+from tests.engines.relights import BACKGROUND, asked, local, pixels
 from tests.fake_engine import FakeEngine
 from tests.segmenters.onnx_models import bright_disc
 
@@ -106,7 +104,6 @@ class TestOverlap:
             assert finished.result(PATIENCE_S).seed == 5
             prepared = pool.submit(stages.prepare, asked(Image.fromarray(bright_disc())))
             assert prepared.result(PATIENCE_S).scene is not None
-            assert pool.submit(stages.most_together, asked(), 3).result(PATIENCE_S) == 3
             other = pool.submit(stages.sample, [prepared.result()])
             assert not wait([other], 0.2).done, "one samples at a time"
             halted.go_on()
@@ -188,8 +185,9 @@ class TestMemory:
             found = together(engine, requests)
             assert limited.calls == calls
             assert [each.seed for each in found] == [1, 2, 3, 4]
-        assert engine.staged().most_together(requests[0], 9) == 2
-        assert engine.staged().most_together(asked(steps=2), 9) == 9, "of other shapes nothing is known yet"
+        limited.calls.clear()
+        together(engine, [asked(seed=seed, steps=2) for seed in (1, 2, 3)])
+        assert limited.calls == [3, 2, 1], "of other shapes nothing is known yet"
         assert np.abs(pixels(found[2].images[0]).astype(int) - pixels(shared.relight(requests[2]).images[0])).max() <= 1
 
     def test_down_to_one_alone(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -248,40 +246,6 @@ class TestMemory:
 
 
 class TestMade:
-    @pytest.fixture
-    def part(self, shared: LocalEngine) -> LocalPart:
-        part = shared.staged().prepare(asked(number_of_images=2, fit="pad", keep="detail"))
-        shared.staged().sample([part])
-        return part
-
-    def test_it_is_taken_up_without_sampling(self, shared: LocalEngine, part: LocalPart) -> None:
-        stages, made = shared.staged(), part.made
-        assert made is not None
-        again = stages.prepare(part.run.request)
-        again.resume(made, part.run.measures)
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(shared.load("fc").unet, "forward", None)
-            stages.sample([again])
-            taken = stages.finish(again)
-        assert same(taken, stages.finish(part))
-        assert taken.record["weights"]["sha256"]
-        assert "highres" not in taken.timings
-
-    def test_it_tells_of_the_measures_of_then(self, shared: LocalEngine, part: LocalPart) -> None:
-        again = shared.staged().prepare(asked())
-        assert part.made is not None
-        again.resume(part.made[:1], Measures("model", vae_tiling=True))
-        result = again.finish()
-        assert result.record["engine"]["memory"] == ["models offloaded", "autoencoder in tiles"]
-        assert any("worked in tiles" in each for each in result.warnings)
-
-    def test_pictures_of_another_request_are_refused(self, shared: LocalEngine, part: LocalPart) -> None:
-        again = shared.staged().prepare(asked())
-        with pytest.raises(InvalidRequest, match=r"are 64x64, 64x64, and 1 of 64x64 are needed"):
-            again.resume(part.made, Measures())
-        with pytest.raises(InvalidRequest, match="are none, and 1 of"):
-            again.resume([], Measures())
-
     def test_others_may_be_put_in_their_place(self, shared: LocalEngine) -> None:
         part = shared.staged().prepare(asked(keep="none"))
         shared.staged().sample([part])
@@ -330,10 +294,3 @@ class TestWhole:
         with pytest.raises(EngineError, match="No"):
             engine.staged().finish(part)
         assert engine.batches == [1]
-
-    def test_how_many_together(self, stages: Any) -> None:
-        assert stages.most_together(asked(SUBJECT), 7) == 7
-
-        hosted = FakeEngine()
-        hosted.batch_key = lambda request: None  # type: ignore[method-assign]
-        assert hosted.staged().most_together(asked(), 7) == 1
