@@ -121,8 +121,12 @@ def fetch(place: str, *, offline: bool = False) -> Fetched:
 
 def read(place: str, *, offline: bool = False) -> bytes:
     """The contents of a file that lies in a folder; raises as :func:`fetch` does."""
-    with opened(place, offline=offline) as stream:
-        return stream.read()
+    if is_local(place) or scheme_of(place) in _BY_READ_SOURCE:
+        with opened(place, offline=offline) as stream:
+            return stream.read()
+    with sentences(place):
+        system, path = filesystem(place, offline=offline)
+        return bytes(system.cat_file(path))
 
 
 @contextmanager

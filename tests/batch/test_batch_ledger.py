@@ -82,4 +82,24 @@ def test_the_lights_of_frames_come_back_in_order(tmp_path: Path) -> None:
     for number in (1, 2):
         ledger.keep_steadied(number, b"steadied %d" % number)
     assert ledger.frame(3) == b"made 3" and ledger.frame(4) is None
-    assert list(ledger.frames()) == [(b"made 1", b"steadied 1"), (b"made 2", b"steadied 2")]
+    assert list(ledger.frames()) == [(1, b"made 1", b"steadied 1"), (2, b"made 2", b"steadied 2")]
+    ledger.plan(planned("a.png", "b.png"))
+    assert ledger.frame(1) is None and ledger.frame(3) == b"made 3", "what is made anew has no light yet"
+
+
+def test_a_row_that_failed_later_keeps_its_files(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "batch.sqlite")
+    ledger.plan(planned("a.png"))
+    ledger.keep([Outcome("a.png", "key", 7, {"a.png": "sha"}, {"a.png": "1-2"})])
+    ledger.plan(planned("a.png"))
+    ledger.keep([Outcome.failure("a.png", "NoSubject", "Nothing stands out.")])
+    entry = ledger.entry("a.png")
+    assert entry is not None and entry.state == "failed" and entry.files == {"a.png": "sha"}
+
+
+def test_a_full_disk_is_a_sentence(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "batch.sqlite")
+    ledger._base.execute(f"PRAGMA max_page_count = {ledger._base.execute('PRAGMA page_count').fetchone()[0]}")
+    with pytest.raises(EngineError, match=r"batch\.sqlite could not be written \(database or disk is full\)"):
+        ledger.keep_fact("setup", "x" * 1_000_000)
+    assert ledger.fact("setup") is None

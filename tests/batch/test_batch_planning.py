@@ -1,5 +1,6 @@
 """Which rows run, in which company, and that a stop changes neither."""
 
+import os
 import random
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -8,10 +9,12 @@ import pytest
 from rows import picture, rows_of
 
 from iclight_local.batch.base import Group, Outcome, Row
+from iclight_local.batch.keys import asked_of, contents_of, key_of, seed_of
 from iclight_local.batch.ledger import Ledger
 from iclight_local.batch.options import BatchOptions
 from iclight_local.batch.output import Output
 from iclight_local.batch.planning import Found, Planner, Scout
+from iclight_local.request import RelightRequest
 from tests.fake_engine import FakeEngine
 
 
@@ -101,7 +104,10 @@ class Scene:
         planner = Planner(self.ledger, 1, None, lambda found: None)
         for group in planner.groups([found]):
             self.output.write(dict.fromkeys(group.rows[0].names, b"a picture"))
-            self.ledger.keep([Outcome(found.row.name, contents, 1, dict.fromkeys(group.rows[0].names, "sha"))])
+            names = group.rows[0].names
+            files = {name: self.output.sha256(name) for name in names}
+            written = {name: self.output.stamp(name) for name in names}
+            self.ledger.keep([Outcome(found.row.name, contents, 1, files, written)])
 
 
 @pytest.fixture
@@ -122,9 +128,6 @@ def test_what_is_done_is_known_by_its_pictures_and_what_was_asked(scene: Scene) 
 
 
 def test_a_picture_that_was_only_touched_is_done_and_another_one_is_not(scene: Scene) -> None:
-    from iclight_local.batch.keys import asked_of, contents_of, key_of
-    from iclight_local.request import RelightRequest
-
     (row,) = rows_of(scene.folder, 1)
     key = key_of(asked_of(RelightRequest(**row.values)), contents_of(row, offline=True))
     scene.make(scene.verdicts([row])[0], key)
@@ -181,3 +184,98 @@ def test_rows_with_pictures_elsewhere_keep_their_order(scene: Scene) -> None:
         for row in rows
     ]
     assert [each.row.number for each in scene.verdicts(elsewhere)] == list(range(1, 41))
+
+
+def test_what_is_not_the_batchs_own_is_left_alone_whatever_became_of_the_row(scene: Scene) -> None:
+    row = Row(1, "line 2 of a.csv", {"subject_image": str(scene.folder / "missing.png")}, ("m.png",))
+    for name in ("m.png", "m.png.json"):
+        list(Planner(scene.ledger, 1, None, lambda found: None).groups(scene.verdicts([row])))
+        scene.output.write({name: b"a holiday"})
+        picture(scene.folder / "missing.png", 1)
+        (found,) = scene.verdicts([row], retry=True)
+        assert found.verdict == "refused" and found.error is not None and f"{name} exists already" in found.error[1]
+        Path(scene.output.place(name)).unlink()
+        (scene.folder / "missing.png").unlink()
+
+
+def test_a_row_that_cannot_be_looked_at_keeps_what_is_known_of_it(scene: Scene) -> None:
+    (row,) = rows_of(scene.folder, 1, prompt="warm")
+    scene.make(scene.verdicts([row])[0])
+    path = Path(str(row.values["subject_image"]))
+    data, times = path.read_bytes(), path.stat()
+    path.unlink()
+    (cold,) = rows_of(scene.folder / "else", 1, prompt="cold")
+    cold = Row(1, cold.where, {**row.values, "prompt": "cold"}, row.names)
+    told: list[Found] = []
+    list(Planner(scene.ledger, 1, None, told.append).groups(scene.verdicts([cold])))
+    assert told[0].verdict == "failed"
+    path.write_bytes(data)
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert scene.verdicts([row])[0].verdict == "done"
+    assert scene.verdicts([cold])[0].verdict == "refused"
+
+
+def test_a_result_that_somebody_changed_is_refused_and_one_that_was_copied_is_not(scene: Scene) -> None:
+    (row,) = rows_of(scene.folder, 1)
+    scene.make(scene.verdicts([row])[0])
+    path = Path(scene.output.place(row.name))
+    os.utime(path, ns=(1, 1))
+    assert scene.verdicts([row])[0].verdict == "done"
+    path.write_bytes(path.read_bytes()[:3])
+    (found,) = scene.verdicts([row])
+    assert found.error is not None and "p1-relit.png is not as this batch made it: add --overwrite" in found.error[1]
+    assert scene.verdicts([row], overwrite=True)[0].verdict == "run"
+
+
+def test_a_picture_is_never_replaced_by_its_own_result(scene: Scene) -> None:
+    (row,) = rows_of(scene.folder / "out", 1)
+    (found,) = scene.verdicts([Row(1, row.where, row.values, ("p1.png",))], overwrite=True)
+    assert found.verdict == "refused" and found.error is not None and "would take the place of" in found.error[1]
+
+
+def test_a_begun_row_that_is_asked_for_otherwise_leaves_its_group(scene: Scene) -> None:
+    (row,) = rows_of(scene.folder, 1, prompt="warm")
+    list(Planner(scene.ledger, 2, None, lambda found: None).groups(scene.verdicts([row])))
+    assert scene.verdicts([row])[0].group == 1
+    assert scene.verdicts([Row(1, row.where, {**row.values, "prompt": "cold"}, row.names)])[0].group is None
+
+
+def test_new_stamps_of_the_same_picture_are_kept(scene: Scene) -> None:
+    (row,) = rows_of(scene.folder, 1)
+    key = key_of(asked_of(RelightRequest(**row.values)), contents_of(row, offline=True))
+    scene.make(scene.verdicts([row])[0], key)
+    path = Path(str(row.values["subject_image"]))
+    os.utime(path, ns=(1, 1))
+    assert scene.verdicts([row])[0].verdict == "done"
+    entry = scene.ledger.entry(row.name)
+    assert entry is not None and entry.stamps["subject_image"].endswith("-1")
+
+
+def test_what_is_left_to_its_default_is_not_part_of_what_is_asked() -> None:
+    plain, said = RelightRequest(subject_image="a.png"), RelightRequest(subject_image="a.png", prompt="", fit="crop")
+    assert asked_of(plain) == asked_of(said)
+    assert asked_of(plain) != asked_of(RelightRequest(subject_image="a.png", prompt="warm"))
+
+
+def test_a_seed_follows_from_what_changes_pixels_alone() -> None:
+    asked = RelightRequest(subject_image="a.png", prompt="warm")
+    contents = {"subject_image": b"1"}
+    assert seed_of(asked, contents) == seed_of(asked.model_copy(update={"output_format": "webp"}), contents)
+    assert seed_of(asked, contents) != seed_of(asked.model_copy(update={"prompt": "cold"}), contents)
+    assert seed_of(asked, contents) != seed_of(asked, {"subject_image": b"2"})
+
+
+def test_a_begun_group_is_given_out_whole_whatever_the_limit(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "b.sqlite")
+    next(Planner(ledger, 4, None, lambda found: None).groups(found("aaaaaaaa")))
+    again = Planner(ledger, 4, 2, lambda found: None)
+    groups = [names(group) for group in again.groups(known(ledger, each) for each in found("aaaaaaaa"))]
+    assert groups == [("1.png", "2.png", "3.png", "4.png")]
+
+
+def test_frames_stay_in_their_order_whatever_their_shapes(scene: Scene) -> None:
+    rows = rows_of(scene.folder, 2)
+    rows[1] = Row(2, rows[1].where, {**rows[1].values, "width": "256"}, rows[1].names)
+    shapes = [each.shape for each in scene.verdicts(rows, sequence=True)]
+    assert shapes[0] == shapes[1]
+    assert len({each.shape for each in scene.verdicts(rows)}) == 2

@@ -31,7 +31,7 @@ def groups(rows: list[Row], together: int = 1) -> Iterator[Group]:
 
 
 def outcomes(worker: Worker, rows: list[Row], together: int = 1) -> list[Outcome]:
-    return [outcome for _, done in worker.run(groups(rows, together)) for outcome in done]
+    return [outcome for _, done in worker.run(groups(rows, together), threading.Event()) for outcome in done]
 
 
 SMALL: dict[str, Any] = {"width": 64, "height": 64, "steps": 2, "highres_scale": 1}
@@ -74,7 +74,8 @@ def test_what_is_said_of_a_result_lies_beside_it(tmp_path: Path) -> None:
     (outcome,) = outcomes(Worker(FakeEngine(warnings=("It is dark.",)), Output(str(tmp_path / "out"))), rows)
     told = json.loads((tmp_path / "out" / "a" / "p_0.png.json").read_text())
     assert told["images"] == {"p_0.png": outcome.files["a/p_0.png"], "p_1.png": outcome.files["a/p_1.png"]}
-    assert told["seed"] == outcome.seed and told["warnings"] == ["It is dark."]
+    assert told["seed"] == outcome.seed and outcome.warnings == ("It is dark.",)
+    assert "warnings" not in told, "they are told once, to whichever picture comes first"
     assert told["record"]["request"]["number_of_images"] == 2
     assert str(tmp_path) not in json.dumps(told), "no path of the machine goes into a result"
 
@@ -208,7 +209,7 @@ def test_no_more_is_planned_than_is_needed(tmp_path: Path) -> None:
             planned.append(number)
             yield Group(number, (Row(number, "p.png", {"subject_image": str(path)}, (f"{number}.png",)),))
 
-    running = Worker(FakeEngine(), Output(str(tmp_path / "out"))).run(endless())
+    running = Worker(FakeEngine(), Output(str(tmp_path / "out"))).run(endless(), threading.Event())
     for _ in range(5):
         next(running)
     running.close()
@@ -224,7 +225,9 @@ def test_what_was_sampled_is_kept_when_the_user_stops(tmp_path: Path) -> None:
 
     done = []
     with pytest.raises(KeyboardInterrupt):
-        for group, _ in Worker(Stopped(), Output(str(tmp_path / "out"))).run(groups(rows_of(tmp_path, 5))):
+        for group, _ in Worker(Stopped(), Output(str(tmp_path / "out"))).run(
+            groups(rows_of(tmp_path, 5)), threading.Event()
+        ):
             done.append(group.id)
     assert done == [0, 1]
 
@@ -234,12 +237,12 @@ def test_a_thread_hands_things_on_with_their_errors_and_ends_when_nobody_wants_m
         yield 1
         raise ValueError("two")
 
-    with in_background(things()) as ready:
+    with in_background(things(), threading.Event()) as ready:
         assert next(ready) == 1
         with pytest.raises(ValueError, match="two"):
             next(ready)
     before = threading.active_count()
-    with in_background(iter(int, 1)) as endless:
+    with in_background(iter(int, 1), threading.Event()) as endless:
         next(endless)
     time.sleep(0.01)
     assert threading.active_count() == before
