@@ -121,10 +121,9 @@ def fetch(place: str, *, offline: bool = False) -> Fetched:
 
 def read(place: str, *, offline: bool = False) -> bytes:
     """The contents of a file that lies in a folder; raises as :func:`fetch` does."""
-    if is_local(place) or scheme_of(place) in _BY_READ_SOURCE:
-        with opened(place, offline=offline) as stream:
-            return stream.read()
     with sentences(place):
+        if is_local(place):
+            return Path(place).read_bytes()
         system, path = filesystem(place, offline=offline)
         return bytes(system.cat_file(path))
 
@@ -161,7 +160,7 @@ def stamp(place: str, *, offline: bool = False) -> str:
 
 
 def exists(place: str, *, offline: bool = False) -> bool:
-    """Whether a file or folder is there; raises as :func:`fetch` does, but for what is missing."""
+    """Whether a file or folder is there; raises as :func:`fetch` does."""
     with sentences(place):
         if is_local(place):
             return os.path.lexists(place)
@@ -263,9 +262,7 @@ def filesystem(place: str, *, offline: bool) -> tuple[Any, str]:
     """
     scheme = scheme_of(place)
     if offline and scheme not in _ON_THIS_MACHINE:
-        raise InvalidRequest(
-            f"{shown(place)} is not on this machine, and offline mode is on: copy it here or go online."
-        )
+        raise InvalidRequest(f"{shown(place)} is not on this machine, and offline mode is on: copy it, or go online.")
     from fsspec.core import url_to_fs
     from fsspec.registry import get_filesystem_class
 

@@ -31,14 +31,14 @@ def test_what_a_source_holds(tmp_path: Path) -> None:
 def test_the_first_faults_of_each_kind_are_told_and_the_rest_counted(tmp_path: Path) -> None:
     rows = [f"{index}.png,{index}" for index in range(100)] + [f"x{index}.png,200" for index in range(30)]
     said = refused(manifest(tmp_path, "\n".join(["subject_image,steps", *rows, "y.png,300", "z.png,5,6"])))
-    assert said.startswith("line 2 of people.csv: steps is 0, but must be a whole number from 1 to 100. line 102 of")
+    assert said.startswith("line 2 of people.csv: steps is 0, but must be a whole number from 1 to 100.\nline 102 of")
     assert "line 132 of people.csv: steps is 300" in said
     assert "line 133 of people.csv: the row has 3 cells" in said
-    assert said.endswith(" And 29 more rows are wrong.")
+    assert said.endswith("\nAnd 29 more rows are wrong.")
     many = "\n".join(["subject_image,steps", *(f"{index}.png,{index}" for index in range(101, 150))])
     said = refused(manifest(tmp_path, many))
     assert said.count("line") == 5
-    assert said.endswith(" And 44 more rows are wrong.")
+    assert said.endswith("\nAnd 44 more rows are wrong.")
 
 
 def test_two_results_of_one_name(tmp_path: Path) -> None:
