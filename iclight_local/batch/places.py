@@ -209,8 +209,7 @@ def write_all(
         folder: of the output; made where it is missing, as are folders in it.
         files: contents by name, relative to the folder, with ``/`` between folders; written in this order.
         overwrite: replace what is there already.
-        offline: refuse a folder that is not on this machine.
-        mark: in the names of what is half-written.
+        offline, mark: refuse a folder that is not on this machine; what stands in temporary names.
 
     Raises:
         InvalidRequest: a file is there, cannot be written, or a link leads out of the folder.
