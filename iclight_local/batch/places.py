@@ -203,13 +203,14 @@ def entries(folder: str, *, offline: bool = False) -> Iterator[tuple[str, bool]]
 def write_all(
     folder: str, files: Mapping[str, bytes], *, overwrite: bool = False, offline: bool = False, mark: str = ""
 ) -> None:
-    """Write files whole; locally all of them or none, as :func:`iclight_local.imaging.write.write_all` does.
+    """Write files whole; locally all or none, as :func:`iclight_local.imaging.write.write_all` does.
 
     Args:
         folder: of the output; made where it is missing, as are folders in it.
         files: contents by name, relative to the folder, with ``/`` between folders; written in this order.
         overwrite: replace what is there already.
-        offline, mark: refuse a folder that is not on this machine; what stands in temporary names.
+        offline: refuse a folder that is not on this machine.
+        mark: in temporary names.
 
     Raises:
         InvalidRequest: a file is there, cannot be written, or a link leads out of the folder.
@@ -234,9 +235,7 @@ def write_all(
 def _inside(folder: str, name: str) -> Path:
     root, target = os.path.realpath(folder), os.path.realpath(Path(folder, name))
     if os.path.commonpath((root, target)) != root or target == root:
-        raise InvalidRequest(
-            f"{name!r} leads out of the output {folder}: a name inside it is needed; remove the symbolic link there."
-        )
+        raise InvalidRequest(f"{name!r} leads out of the output {folder}: remove the symbolic link that is there.")
     return Path(folder, name)
 
 

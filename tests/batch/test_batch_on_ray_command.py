@@ -13,8 +13,7 @@ from tests.cli.commands import BUNDLE, arguments, environment
 
 pytest.importorskip("ray", reason="ray is not installed (pip install 'iclight-local[ray]')")
 SMALL = ("--weights", str(BUNDLE), "--width", "64", "--height", "64", "--steps", "1", "--highres-scale", "1")
-PICTURES = 24
-PATIENCE_S = 55
+PICTURES = 16
 
 
 def files(out: Path) -> dict[str, bytes]:
@@ -48,8 +47,10 @@ def test_two_workers_make_the_files_of_a_local_run_and_one_of_them_may_be_killed
     killed = workers(process)
     assert killed, "workers are processes of their own"
     killed[0].kill()
-    out, err = process.communicate(timeout=PATIENCE_S)
-    assert process.returncode == 0, err
+    assert process.stderr is not None
+    # Not communicate(): it would leave out what was read ahead with the first line.
+    out, err = process.stdout.read(), process.stderr.read()
+    assert process.wait() == 0, err
     told = [first, *map(json.loads, out.splitlines())]
     names = [each["name"] for each in told if each["event"] == "done"]
     assert len(names) == len(set(names)) == PICTURES, "each is told once"

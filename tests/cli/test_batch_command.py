@@ -231,14 +231,17 @@ def test_stopped_by_the_user_it_goes_on_later(iclight: Command, folder: Path) ->
     assert process.stdout is not None
     process.stdout.readline()
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
-    assert process.returncode == 130
+    assert process.stderr is not None
+    out, err = process.stdout.read(), process.stderr.read()
+    assert process.wait() == 130
     assert "Stopped; the same command goes on from here, and nothing was left half-written." in err
-    assert json.loads(out.splitlines()[-2])["event"] == "summary", out
+    assert [json.loads(line) for line in out.splitlines()][-2]["event"] == "summary", out
     made = len(list(Path("out").glob("*.png")))
     assert 1 <= made < 24
     answer = spawn("batch", "in", "--out", "out", *SMALL)
-    assert answer.out.startswith(f"{24 - made} relit in ") and f"; {made} done before" in answer.out
+    again, before = (int(found) for found in re.findall(r"(\d+) (?:relit|done before)", answer.out))
+    # One may have been written and not be in the ledger yet: it is made again.
+    assert again + before == 24 and made - 1 <= before <= made
 
 
 def test_a_terminal_has_a_bar_with_the_time_left(folder: Path) -> None:
