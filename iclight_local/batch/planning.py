@@ -26,6 +26,11 @@ from iclight_local.request import RelightRequest
 
 AT_ONCE = 16
 """Rows with pictures elsewhere that are looked at together, because each waits for a network."""
+MAYBE_PAID = (
+    "AnswerLost",
+    "It was begun when the last run stopped, so that a provider may have it already, and be paid: --retry asks again.",
+)
+"""What becomes of rows that were under way to a provider, and of no others."""
 Verdict = Literal["run", "done", "failed", "refused"]
 
 
@@ -73,7 +78,7 @@ class Scout:
         self, ledger: Ledger, output: Output, options: BatchOptions, engine: Engine, setup: Mapping[str, Any]
     ) -> None:
         self._ledger, self._output, self._options, self._engine = ledger, output, options, engine
-        self._setup = digest(setup)
+        self._setup, self._pays = digest(setup), bool(setup.get("providers"))
 
     def found(self, row: Row) -> Found:
         """What is to become of a row."""
@@ -121,6 +126,8 @@ class Scout:
             entry.stamps == found.stamps or self._same_contents(found, entry)
         )
         if entry.state == "planned":
+            if self._pays and not self._options.retry:
+                return replace(found, verdict="failed", error=MAYBE_PAID)
             return replace(found, group=entry.group if same else None)
         if entry.state == "failed":
             again = self._options.retry or not same

@@ -279,3 +279,20 @@ def test_frames_stay_in_their_order_whatever_their_shapes(scene: Scene) -> None:
     shapes = [each.shape for each in scene.verdicts(rows, sequence=True)]
     assert shapes[0] == shapes[1]
     assert len({each.shape for each in scene.verdicts(rows)}) == 2
+
+
+def test_a_provider_is_not_asked_twice_for_what_was_under_way(scene: Scene) -> None:
+    rows = rows_of(scene.folder, 2)
+
+    def scout(**options: object) -> Scout:
+        setup = {"providers": ["segmind-ic-light"]}
+        return Scout(scene.ledger, scene.output, BatchOptions(out="out", **options), scene.engine, setup)
+
+    next(Planner(scene.ledger, 1, None, lambda found: None).groups(scout().all(rows)))
+    told: list[Found] = []
+    (group,) = Planner(scene.ledger, 1, None, told.append).groups(scout().all(rows))
+    assert names(group) == ("p2-relit.png",)
+    assert told[0].error is not None and told[0].error[1].endswith("and be paid: --retry asks again.")
+    entry = scene.ledger.entry("p1-relit.png")
+    assert entry is not None and entry.state == "failed"
+    assert [each.verdict for each in scout(retry=True).all(rows)] == ["run", "run"]
