@@ -363,3 +363,11 @@ def test_half_written_files_of_a_killed_batch_are_swept_away_and_no_others(
         path.write_bytes(b"half")
     assert iclight("batch", "in", "--out", "out").status == 0
     assert not torn.exists() and others.exists()
+
+
+def test_the_results_of_another_batch_are_not_taken_for_pictures(
+    iclight: Command, pictures: Path, fake: FakeEngine
+) -> None:
+    assert iclight("batch", "in", "--out", "in/first").out.startswith("3 relit in ")
+    assert iclight("batch", "in", "--out", "in/second").out.startswith("3 relit in ")
+    assert iclight("batch", "in/first", "--out", "third").out.startswith("3 relit in "), "unless they are asked for"
