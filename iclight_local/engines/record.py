@@ -155,15 +155,8 @@ class RecordedRun:
         return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
 
 
-KINDS = {
-    "normals": "a normal map",
-    "sheet": "a sheet",
-    "edit": "an edit",
-    "cut_out": "a cut-out",
-    "preview": "a preview",
-    "frame": "a sequence's frame, whose light was steadied among its neighbours",
-}
-"""What records are of that are not those of a single relight."""
+FRAME = "a sequence's frame, whose light was steadied among its neighbours"
+"""What a record of the kind ``frame`` is of."""
 
 
 def recorded_run(record: Mapping[str, Any]) -> RecordedRun:
@@ -172,10 +165,10 @@ def recorded_run(record: Mapping[str, Any]) -> RecordedRun:
     Raises:
         InvalidRequest: it is not the record of a relight.
     """
-    knobs = _table(record, "request")
-    if record.get("kind") != "relight" or not knobs:
+    knobs, kind = _table(record, "request"), str(record.get("kind", "something else"))
+    if kind != "relight" or not knobs:
         raise InvalidRequest(
-            f"The record is that of {KINDS.get(str(record.get('kind')), 'something else')}: "
+            f"The record is that of {FRAME if kind == 'frame' else printable(kind)}: "
             "a result of iclight relight is needed; iclight inspect shows the command that makes others again."
         )
     image = record.get("image", 0)

@@ -18,6 +18,8 @@ from iclight_local.batch.running import Batch, Summary, run_batch
 from iclight_local.batch.sequence import FRAME_SEED, WINDOW, FrameWorker
 from iclight_local.batch.work import Prepared, Ready
 from iclight_local.engines.local import LocalEngine
+from iclight_local.engines.record import recorded_run
+from iclight_local.errors import InvalidRequest
 from iclight_local.imaging.metadata import read_record
 from tests.engines.relights import local
 
@@ -171,3 +173,9 @@ def test_frames_wait_for_their_neighbours_and_no_longer(tmp_path: Path, engine: 
     run_batch(batch, Counting(engine, output, ledger), Told(), Summary(), on_card=False)
     ledger.close()
     assert max(held) == WINDOW.radius and held[-1] == WINDOW.radius
+
+
+def test_a_frames_record_is_not_taken_for_a_relights(tmp_path: Path, engine: LocalEngine) -> None:
+    run(frames(tmp_path, 1), tmp_path / "out", engine)
+    with pytest.raises(InvalidRequest, match="The record is that of a sequence's frame"):
+        recorded_run(read_record(tmp_path / "out" / "f1.png"))

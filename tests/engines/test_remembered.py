@@ -35,12 +35,12 @@ def test_an_engine_encodes_a_text_and_a_light_once(monkeypatch: pytest.MonkeyPat
 
 def test_what_is_remembered_changes_no_picture() -> None:
     seen, fresh = local(), local()
-    for prompt in ("dusk", "dawn, " * 40, "dusk"):
-        for side in ("left", "top"):
-            wanted = fresh.relight(asked(light_source=side, prompt=prompt)).images[0]
+    for prompt in ("dusk", "dawn, " * 40):
+        for _ in range(2):
+            wanted = fresh.relight(asked(light_source="left", prompt=prompt)).images[0]
             fresh.close()
             assert np.array_equal(
-                pixels(seen.relight(asked(light_source=side, prompt=prompt)).images[0]), pixels(wanted)
+                pixels(seen.relight(asked(light_source="left", prompt=prompt)).images[0]), pixels(wanted)
             )
 
 
