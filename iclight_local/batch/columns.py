@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
-from iclight_local.batch.naming import PLAIN
-from iclight_local.batch.places import name_of, opened, parent
+from iclight_local.batch.manifest_file import Manifest
+from iclight_local.batch.places import opened
 from iclight_local.batch.records import Record, check_columns
 from iclight_local.errors import InvalidRequest
 
@@ -16,29 +15,8 @@ _ROWS_AT_ONCE = 4096
 _BYTES_AT_ONCE = 1 << 18
 
 
-@dataclass(frozen=True)
-class ParquetManifest:
-    """A table in a Parquet file; null and NaN give nothing.
-
-    Attributes:
-        place: of the manifest, absolute.
-        offline: refuse it where it is not on this machine.
-    """
-
-    place: str
-    offline: bool
-    template: str = PLAIN
-    holds: str = "rows"
-
-    @property
-    def name(self) -> str:
-        """What messages call it."""
-        return name_of(self.place)
-
-    @property
-    def base(self) -> str:
-        """The place of the folder that it lies in."""
-        return parent(self.place)
+class ParquetManifest(Manifest):
+    """A table in a Parquet file; null and NaN give nothing."""
 
     def where(self, at: int | str) -> str:
         """A row by its number, from 1."""

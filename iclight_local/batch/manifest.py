@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from iclight_local.batch.naming import PLAIN
-from iclight_local.batch.places import name_of, opened, parent
+from iclight_local.batch.manifest_file import Manifest
+from iclight_local.batch.places import opened
 from iclight_local.batch.records import Record, Values, as_text, check_columns
 from iclight_local.errors import InvalidRequest
 
@@ -20,29 +20,8 @@ MOST_CELL = 2**27
 _OBJECT = '{"subject_image": …} is needed, an object on each line'
 
 
-@dataclass(frozen=True)
-class TextManifest:
-    """What both have in common.
-
-    Attributes:
-        place: of the manifest, absolute.
-        offline: refuse it where it is not on this machine.
-    """
-
-    place: str
-    offline: bool
-    template: str = PLAIN
-    holds: str = "rows"
-
-    @property
-    def name(self) -> str:
-        """What messages call it."""
-        return name_of(self.place)
-
-    @property
-    def base(self) -> str:
-        """The place of the folder that it lies in."""
-        return parent(self.place)
+class TextManifest(Manifest):
+    """What both have in common."""
 
     def where(self, at: int | str) -> str:
         """The line on which a row begins, counted as an editor counts."""
