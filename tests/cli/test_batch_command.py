@@ -240,8 +240,8 @@ def test_stopped_by_the_user_it_goes_on_later(iclight: Command, folder: Path) ->
     assert 1 <= made < 24
     answer = spawn("batch", "in", "--out", "out", *SMALL)
     again, before = (int(found) for found in re.findall(r"(\d+) (?:relit|done before)", answer.out))
-    # One may have been written and not be in the ledger yet: it is made again.
-    assert again + before == 24 and made - 1 <= before <= made
+    # What was being written may not be in the ledger yet: it is made again.
+    assert again + before == 24 and made - 4 <= before <= made
 
 
 def test_a_terminal_has_a_bar_with_the_time_left(folder: Path) -> None:
