@@ -47,13 +47,18 @@ class Output:
             filesystem(place, offline=offline)
         return cls(place, offline)
 
+    @property
+    def is_here(self) -> bool:
+        """Whether it is a folder of this machine."""
+        return is_local(self.folder)
+
     def place(self, name: str) -> str:
         """The place of a result."""
         return join(self.folder, name)
 
     def is_result(self, place: str, names: Iterable[str]) -> bool:
         """Whether a picture lies where a result of one of these names would go."""
-        if not is_local(place) or not is_local(self.folder):
+        if not is_local(place) or not self.is_here:
             return place in map(self.place, names)
         # Looking links up takes its time, and nearly never has to be done.
         alike = [name for name in names if name.rpartition("/")[2] == Path(place).name]
@@ -65,7 +70,7 @@ class Output:
 
     def stamp(self, name: str) -> str:
         """What tells cheaply whether a result is still the same; the same for all of an output elsewhere."""
-        return stamp(self.place(name)) if is_local(self.folder) else ""
+        return stamp(self.place(name)) if self.is_here else ""
 
     def sha256(self, name: str) -> str:
         """Of a result's bytes."""
@@ -77,18 +82,18 @@ class Output:
 
     def ledger(self, home: Path) -> Path:
         """Where its ledger is."""
-        if is_local(self.folder):
+        if self.is_here:
             return Path(self.folder, OWN_FOLDER, LEDGER_FILE)
         return home / "batches" / hashlib.sha256(self.folder.encode()).hexdigest()[:24] / LEDGER_FILE
 
     @property
     def is_shared(self) -> bool:
         """Whether this process finds the output that its ledger is for: a local folder holds it."""
-        return not is_local(self.folder) or Path(self.folder, OWN_FOLDER, LEDGER_FILE).exists()
+        return not self.is_here or Path(self.folder, OWN_FOLDER, LEDGER_FILE).exists()
 
     def sweep(self, names: Iterable[str]) -> None:
         """Remove what a killed run left half-written where the results of these names go."""
-        if not is_local(self.folder):
+        if not self.is_here:
             # Elsewhere files are put whole.
             return
         for folder in {Path(self.place(name)).parent for name in names}:

@@ -183,12 +183,12 @@ class Scout:
         return replace(found, shape=self._engine.batch_key(request))
 
     def all(self, rows: Iterable[Row]) -> Iterator[Found]:
-        """What is to become of each row, in order; those with pictures elsewhere are looked at several at once."""
+        """What is to become of each row, in order; several are looked at at once where that waits for a network."""
         waiting: deque[Found | Future[Found]] = deque()
         threads = ThreadPoolExecutor(AT_ONCE, "scout")
         try:
             for row in rows:
-                here = all(is_near(place) for place in pictures_of(row).values())
+                here = self._output.is_here and all(is_near(place) for place in pictures_of(row).values())
                 waiting.append(self.found(row) if here else threads.submit(self.found, row))
                 if len(waiting) > AT_ONCE or not isinstance(waiting[0], Future):
                     yield _got(waiting.popleft())

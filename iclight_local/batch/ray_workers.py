@@ -28,7 +28,9 @@ class RayWorkers:
     """
 
     def __init__(self, settings: Settings, output: Output, options: BatchOptions) -> None:
-        self._settings, self._output, self._options = settings, output, options
+        self._settings, self._options = settings, options
+        # The shelf is for providers, which have no part in this; it may hold a password, and every node would see it.
+        self.opening = Opening(settings.model_copy(update={"upload_url": None}), output)
 
     def run(self, groups: Iterable[Group], stopping: threading.Event) -> Generator[Done]:
         """Groups as they end; raises as :meth:`iclight_local.batch.work.Worker.run` and ``run_on_ray`` do."""
@@ -49,7 +51,7 @@ class RayWorkers:
                 yield group
 
         try:
-            for outcomes in run_on_ray(noted(), Opening(self._settings, self._output), cluster):
+            for outcomes in run_on_ray(noted(), self.opening, cluster):
                 rest = list(outcomes)
                 while rest:
                     group = under_way.pop(rest[0].name)

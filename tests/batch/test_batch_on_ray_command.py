@@ -1,6 +1,7 @@
 """``iclight batch --engine ray`` as a user runs it: the files of a local run, whatever dies underneath."""
 
 import json
+import pickle
 import subprocess
 import time
 from pathlib import Path
@@ -9,6 +10,10 @@ import psutil
 import pytest
 
 from benchmarks.batch.pictures import draw
+from iclight_local.batch.options import BatchOptions
+from iclight_local.batch.output import Output
+from iclight_local.batch.ray_workers import RayWorkers
+from iclight_local.settings import load_settings
 from tests.cli.commands import BUNDLE, arguments, environment
 
 pytest.importorskip("ray", reason="ray is not installed (pip install 'iclight-local[ray]')")
@@ -65,3 +70,10 @@ def test_two_workers_make_the_files_of_a_local_run_and_one_of_them_may_be_killed
 
 def workers_left(known: list[psutil.Process]) -> list[psutil.Process]:
     return [each for each in known if each.is_running() and each.status() != psutil.STATUS_ZOMBIE]
+
+
+def test_no_secret_of_a_provider_goes_through_a_cluster(tmp_path: Path) -> None:
+    settings = load_settings({"home": tmp_path, "upload_url": "https://me:secret@shelf.example/{name}"}, {})
+    workers = RayWorkers(settings, Output(str(tmp_path)), BatchOptions(out="out", engine="ray"))
+    assert workers.opening.settings.upload_url is None
+    assert b"secret" not in pickle.dumps(workers.opening)

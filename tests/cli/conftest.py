@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.commands import Command
+from benchmarks.batch.pictures import draw
+from tests.cli.commands import BUNDLE, Command
 from tests.fake_engine import FakeEngine
 
 
@@ -21,6 +22,20 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path.mkdir()
     monkeypatch.chdir(path)
     return path
+
+
+@pytest.fixture
+def golden_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bundle that a command finds which names none."""
+    monkeypatch.setenv("ICLIGHT_WEIGHTS", str(BUNDLE))
+
+
+@pytest.fixture
+def pictures(folder: Path) -> Path:
+    """Three pictures in a folder, one of them in a folder of its own."""
+    draw(folder / "in", 2)
+    draw(folder / "in" / "more", 1)
+    return folder / "in"
 
 
 @pytest.fixture
