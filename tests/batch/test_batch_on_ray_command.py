@@ -73,7 +73,7 @@ def workers_left(known: list[psutil.Process]) -> list[psutil.Process]:
 
 
 def test_no_secret_of_a_provider_goes_through_a_cluster(tmp_path: Path) -> None:
-    settings = load_settings({"home": tmp_path, "upload_url": "https://me:secret@shelf.example/{name}"}, {})
+    settings = load_settings({"home": tmp_path, "upload_url": "https://me:hunter2@shelf.example/{name}"}, {})
     workers = RayWorkers(settings, Output(str(tmp_path)), BatchOptions(out="out", engine="ray"))
     assert workers.opening.settings.upload_url is None
-    assert b"secret" not in pickle.dumps(workers.opening)
+    assert b"hunter2" not in pickle.dumps(workers.opening)
