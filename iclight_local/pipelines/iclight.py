@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,21 +15,18 @@ from diffusers.loaders import StableDiffusionLoraLoaderMixin, TextualInversionLo
 from diffusers.pipelines.pipeline_utils import StableDiffusionMixin
 from diffusers.schedulers import KarrasDiffusionSchedulers
 from diffusers.utils import BaseOutput
-from PIL import Image
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from iclight_local.errors import InvalidRequest, WeightsError
-from iclight_local.imaging.fit import resize
 from iclight_local.imaging.matte import foreground_array
 from iclight_local.pipelines.items import Item, Picture, Pictures, check_one_batch, make_item, pixels_of, spread
-from iclight_local.pipelines.latents import decode_latents, encode_each, encode_pictures, to_uint8, to_unit
 from iclight_local.pipelines.loading import MODEL_OF_WIDTH, cast, dtype_of, loading_errors, merge_into
 from iclight_local.pipelines.placement import vae_dtype
+from iclight_local.pipelines.relighting import Call, finished, generators_of, relit_latents
 from iclight_local.pipelines.remembered import Remembered
-from iclight_local.pipelines.sampling import Batch, Sampler, StepCallback, StepEnd
+from iclight_local.pipelines.sampling import StepCallback, StepEnd
 from iclight_local.pipelines.single_file import add_base_parts
-from iclight_local.pipelines.text import balance, encode_text, stack
-from iclight_local.plan import PassPlan
+from iclight_local.pipelines.unet_calls import UNetSteps, driven
 from iclight_local.request import Knobs, ModelName
 
 
@@ -203,27 +201,72 @@ class ICLightPipeline(
         Raises:
             InvalidRequest: a bad knob or picture.
         """
+        steps = self.steps(
+            foreground,
+            background,
+            scheduler=self.scheduler,
+            generator=generator,
+            output_type=output_type,
+            callback_on_step_end=callback_on_step_end,
+            callback_on_step_end_tensor_inputs=callback_on_step_end_tensor_inputs,
+            **knobs,
+        )
+        self._interrupt = False
+        output = driven(steps, self.unet)
+        self.maybe_free_model_hooks()
+        return output
+
+    def steps(
+        self,
+        foreground: Picture | list[Picture],
+        background: Picture | list[Picture] | None = None,
+        *,
+        scheduler: Any = None,
+        **options: Any,
+    ) -> UNetSteps[ICLightPipelineOutput]:
+        """The same as calling the pipeline, with the UNet left to whoever drives it.
+
+        Several of them can be under way at once, each at its own step, and share calls of the UNet
+        (:mod:`iclight_local.pipelines.unet_calls`).
+
+        Args:
+            foreground: as for calling.
+            background: as for calling.
+            scheduler: keeps the state of the steps; None: a copy of the pipeline's.
+            **options: as for calling.
+
+        Returns:
+            A generator of what the UNet is to see, to which the predicted noise is sent; it returns the output.
+
+        Raises:
+            InvalidRequest: a bad knob or picture; raised here, before the first step.
+        """
+        output_type = options.pop("output_type", "pil")
         if output_type not in ("pil", "np", "latent"):
             raise InvalidRequest(f"output_type is {output_type!r}, but must be one of pil, np, latent.")
-        asked = getattr(callback_on_step_end, "tensor_inputs", callback_on_step_end_tensor_inputs)
+        callback = options.pop("callback_on_step_end", None)
+        asked = options.pop("callback_on_step_end_tensor_inputs", ("latents",))
+        asked = getattr(callback, "tensor_inputs", asked)
         strange = set(asked) - set(self._callback_tensor_inputs)
         if strange:
             known = " and ".join(self._callback_tensor_inputs)
             raise InvalidRequest(f"A callback can be given {known}, and {', '.join(sorted(strange))} was asked for.")
-        attention = knobs.pop("cross_attention_kwargs", None)
-        items = self._items(foreground, background, knobs)
-        batch = self._batch(items, generator)
-        plan = items[0].plan
-        self._interrupt = False
-        self._num_timesteps = plan.steps
-        with self.progress_bar(total=plan.steps) as bar:
-            sampler = Sampler(self, batch, attention, StepEnd(callback_on_step_end, asked), bar)
-            latents = sampler.run(plan.lowres, self._initial_latents(batch, sampler.device))
-            if not self._interrupt:
-                latents = sampler.run(plan.highres, self._enlarge(latents, plan.highres, sampler.device))
-        images = self._finish(latents, output_type)
-        self.maybe_free_model_hooks()
-        return ICLightPipelineOutput(images=images, seeds=batch.seeds)
+        generator, attention = options.pop("generator", None), options.pop("cross_attention_kwargs", None)
+        items = self._items(foreground, background, options)
+        call = Call(
+            items=items,
+            generator=generators_of(items, generator, self._execution_device),
+            scheduler=copy.deepcopy(self.scheduler) if scheduler is None else scheduler,
+            attention=attention,
+            after=StepEnd(callback, asked),
+        )
+        return self._relit(call, output_type)
+
+    @torch.no_grad()
+    def _relit(self, call: Call, output_type: str) -> UNetSteps[ICLightPipelineOutput]:
+        self._num_timesteps = call.plan.steps
+        latents = yield from relit_latents(self, call)
+        return ICLightPipelineOutput(images=finished(self, latents, output_type), seeds=call.seeds)
 
     def _items(self, foreground: Any, background: Any, knobs: dict[str, Any]) -> list[Item]:
         foregrounds = foreground if isinstance(foreground, list) else [foreground]
@@ -252,69 +295,3 @@ class ICLightPipeline(
             items.append(make_item(seen, asked))
         check_one_batch(items)
         return items
-
-    def _batch(self, items: list[Item], generator: Any) -> Batch:
-        device = self._execution_device
-        plan = items[0].plan
-        asked = [(item.plan.prompt, item.plan.negative_prompt) for item in items]
-        texts = {pair: self._encode_texts(pair, device) for pair in dict.fromkeys(asked)}
-        pairs = [texts[pair] for pair in asked]
-        each = plan.number_of_images
-        positive, negative = (stack([pair[i] for pair in pairs]).repeat_interleave(each, 0) for i in (0, 1))
-        cfg = torch.tensor([item.plan.cfg for item in items for _ in range(each)], device=device)
-        return Batch(
-            items=items,
-            embeddings=torch.cat([negative, positive]) if plan.guided else positive,
-            cfg=cfg.reshape(-1, 1, 1, 1),
-            generator=self._generators(items, generator),
-        )
-
-    def _encode_texts(self, pair: tuple[str, str], device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
-        encode = self._encode_text
-        return self.remembered.get(pair, lambda: balance(encode(pair[0], device), encode(pair[1], device)))
-
-    def _encode_text(self, text: str, device: torch.device) -> torch.Tensor:
-        if len(self.tokenizer) > self.tokenizer.vocab_size:  # textual inversion has added words
-            text = self.maybe_convert_prompt(text, self.tokenizer)
-        return encode_text(self.tokenizer, self.text_encoder, text, device)
-
-    def _generators(self, items: list[Item], given: Any) -> torch.Generator | list[torch.Generator]:
-        """One generator for a single foreground (as the original), else one for each image of the batch."""
-        if given is None:
-            plan = items[0].plan
-            device = "cpu" if plan.noise_device == "cpu" else self._execution_device
-            given = [torch.Generator(device).manual_seed(item.plan.seed) for item in items]
-        generators: list[torch.Generator] = given if isinstance(given, list) else [given]
-        each = items[0].plan.number_of_images
-        if len(generators) == len(items) == 1:
-            return generators[0]
-        if len(generators) == len(items) * each:
-            return generators
-        if len(generators) != len(items):
-            raise InvalidRequest(
-                f"{len(generators)} generators were given for {len(items)} foregrounds with {each} images each: "
-                "give one for each foreground, or one for each image."
-            )
-        return [generator for generator in generators for _ in range(each)]
-
-    def _initial_latents(self, batch: Batch, device: torch.device) -> torch.Tensor | None:
-        """Latents of the light maps, where the lowres pass starts from one."""
-        if not batch.items[0].plan.lowres.from_image:
-            return None
-        maps = [item.initial_picture() for item in batch.items]
-        latents = encode_each(self.vae, maps, device, self.remembered)
-        return latents.repeat_interleave(batch.items[0].plan.number_of_images, 0)
-
-    def _enlarge(self, latents: torch.Tensor, highres: PassPlan, device: torch.device) -> torch.Tensor:
-        """Decode, resize with LANCZOS to the size of the highres pass, and encode again."""
-        pictures = decode_latents(self.vae, latents, self.vae_scale_factor, to_uint8)
-        enlarged = [resize(picture, highres.width, highres.height) for picture in pictures]
-        return encode_pictures(self.vae, enlarged, device)
-
-    def _finish(self, latents: torch.Tensor, output_type: str) -> list[Any]:
-        if output_type == "latent":
-            return list(latents.unbind())
-        if output_type == "np":
-            return decode_latents(self.vae, latents, self.vae_scale_factor, to_unit)
-        levels = decode_latents(self.vae, latents, self.vae_scale_factor, to_uint8)
-        return [Image.fromarray(picture) for picture in levels]

@@ -13,6 +13,7 @@ from diffusers.utils.torch_utils import randn_tensor
 from iclight_local.errors import InvalidRequest
 from iclight_local.pipelines.items import Item
 from iclight_local.pipelines.latents import encode_pictures
+from iclight_local.pipelines.unet_calls import UNetInput, UNetSteps
 from iclight_local.plan import PassPlan
 
 if TYPE_CHECKING:
@@ -45,27 +46,25 @@ class Batch:
         embeddings: ``b x length x width``, or ``2b`` with the negative ones first where guidance runs.
         cfg: guidance scales, ``b x 1 x 1 x 1``.
         generator: one generator, or one for each of the ``b`` images.
+        attention: ``cross_attention_kwargs`` of the UNet, or None.
     """
 
     items: list[Item]
     embeddings: torch.Tensor
     cfg: torch.Tensor
     generator: torch.Generator | list[torch.Generator]
-
-    @property
-    def seeds(self) -> list[int]:
-        """The seed that each foreground's noise comes from (of its first image, where each has its own)."""
-        generators = self.generator if isinstance(self.generator, list) else [self.generator]
-        return [source.initial_seed() for source in generators[:: len(generators) // len(self.items)]]
+    attention: dict[str, Any] | None = None
 
 
 class Sampler:
     """Runs passes: the loop of any diffusers pipeline, with the condition concatenated behind the latents.
 
+    The UNet's calls are left to whoever drives the loop.
+
     Args:
-        pipe: the pipeline whose models and scheduler run.
+        pipe: the pipeline whose models run.
+        scheduler: keeps the state of the steps.
         batch: what both passes share.
-        attention: ``cross_attention_kwargs`` of the UNet, or None.
         after: what happens after each step.
         bar: progress bar, moved on by each step.
     """
@@ -73,32 +72,30 @@ class Sampler:
     def __init__(
         self,
         pipe: ICLightPipeline,
+        scheduler: Any,
         batch: Batch,
-        attention: dict[str, Any] | None,
         after: StepEnd,
         bar: Any,
     ) -> None:
-        self.pipe, self.batch, self.attention, self.after, self.bar = pipe, batch, attention, after, bar
+        self.pipe, self.scheduler, self.batch, self.after, self.bar = pipe, scheduler, batch, after, bar
         # diffusers walks through all modules to answer these two, so they are asked once a call.
         self.device, self.dtype = pipe._execution_device, pipe.unet.dtype
         self.embeddings = batch.embeddings.to(self.dtype)
         self.steps_done = 0
-        if not hasattr(pipe.scheduler, "add_noise"):
-            raise InvalidRequest(
-                f"{type(pipe.scheduler).__name__} cannot start from an image, as the highres pass does."
-            )
-        accepted = inspect.signature(pipe.scheduler.step).parameters
+        if not hasattr(scheduler, "add_noise"):
+            raise InvalidRequest(f"{type(scheduler).__name__} cannot start from an image, as the highres pass does.")
+        accepted = inspect.signature(scheduler.step).parameters
         self.step_arguments = {"generator": batch.generator} if "generator" in accepted else {}
 
-    def run(self, which: PassPlan, initial: torch.Tensor | None) -> torch.Tensor:
+    def run(self, which: PassPlan, initial: torch.Tensor | None) -> UNetSteps[torch.Tensor]:
         """Sample one pass from ``initial`` (None: from noise alone); latents stay float32 throughout."""
-        scheduler = self.pipe.scheduler
+        scheduler = self.scheduler
         conditions = self._conditions(which)
         latents, timesteps = self._start(which, initial, len(conditions))
         for index, timestep in enumerate(timesteps):
             if self.pipe.interrupt:
                 break
-            noise = self._predict(latents, conditions, timestep)
+            noise = yield from self._predict(latents, conditions, timestep)
             stepped = scheduler.step(noise, timestep, latents, **self.step_arguments, return_dict=False)
             latents = stepped[0]
             # A second-order scheduler calls the UNet twice for one step.
@@ -114,7 +111,7 @@ class Sampler:
             return latents
         given = {"latents": latents}
         if "predicted" in self.after.tensors:
-            given["predicted"] = predicted_latents(self.pipe.scheduler, stepped)
+            given["predicted"] = predicted_latents(self.scheduler, stepped)
         changed = self.after.callback(self.pipe, step, timestep, given)
         taken: torch.Tensor = changed.get("latents", latents) if changed is not None else latents
         return taken
@@ -126,7 +123,7 @@ class Sampler:
         return joined.repeat_interleave(items[0].plan.number_of_images, 0)
 
     def _start(self, which: PassPlan, initial: torch.Tensor | None, count: int) -> tuple[torch.Tensor, torch.Tensor]:
-        pipe, scheduler = self.pipe, self.pipe.scheduler
+        pipe, scheduler = self.pipe, self.scheduler
         try:
             scheduler.set_timesteps(which.scheduler_steps, device=self.device)
         except ValueError as error:
@@ -145,17 +142,13 @@ class Sampler:
             scheduler.set_begin_index(skipped)
         return scheduler.add_noise(initial, noise, timesteps[:1].repeat(count)), timesteps
 
-    def _predict(self, latents: torch.Tensor, conditions: torch.Tensor, timestep: Any) -> torch.Tensor:
-        unet, guided = self.pipe.unet, self.batch.items[0].plan.guided
-        scaled = self.pipe.scheduler.scale_model_input(latents, timestep)
+    def _predict(self, latents: torch.Tensor, conditions: torch.Tensor, timestep: Any) -> UNetSteps[torch.Tensor]:
+        guided = self.batch.items[0].plan.guided
+        scaled = self.scheduler.scale_model_input(latents, timestep)
         wide = torch.cat([scaled, conditions], dim=1).to(self.dtype)
-        noise: torch.Tensor = unet(
-            torch.cat([wide, wide]) if guided else wide,
-            timestep,
-            encoder_hidden_states=self.embeddings,
-            cross_attention_kwargs=self.attention,
-            return_dict=False,
-        )[0].float()
+        noise = yield UNetInput(
+            torch.cat([wide, wide]) if guided else wide, timestep, self.embeddings, self.batch.attention
+        )
         if not guided:
             return noise
         negative, positive = noise.chunk(2)

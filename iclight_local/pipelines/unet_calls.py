@@ -1,0 +1,57 @@
+"""Calls of the UNet, apart from the loops that want them: one loop drives it alone, or several share its calls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import torch
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class UNetInput:
+    """What a call of the UNet is to see, for ``n`` rows.
+
+    Attributes:
+        sample: ``n x channels x h x w``, in the UNet's precision; the condition lies behind the noisy latents.
+        timestep: a tensor of one value, or of one for each row.
+        embeddings: ``n x length x width``, the texts.
+        attention: ``cross_attention_kwargs``, or None.
+    """
+
+    sample: torch.Tensor
+    timestep: torch.Tensor
+    embeddings: torch.Tensor
+    attention: dict[str, Any] | None = None
+
+
+UNetSteps = Generator[UNetInput, torch.Tensor, Result]
+"""A loop that gives what the UNet is to see next, is sent what the UNet made of it, and returns its result."""
+
+
+def predict(unet: Callable[..., Any], given: UNetInput) -> torch.Tensor:
+    """One call of a UNet; float32, ``n x channels x h x w``."""
+    predicted: torch.Tensor = unet(
+        given.sample,
+        given.timestep,
+        encoder_hidden_states=given.embeddings,
+        cross_attention_kwargs=given.attention,
+        return_dict=False,
+    )[0]
+    return predicted.float()
+
+
+def driven(steps: UNetSteps[Result], unet: Callable[..., Any]) -> Result:
+    """Carry one loop through by itself."""
+    try:
+        given = next(steps)
+        while True:
+            given = steps.send(predict(unet, given))
+    except StopIteration as end:
+        result: Result = end.value
+        return result
+    finally:
+        steps.close()
