@@ -26,7 +26,7 @@ from iclight_local.pipelines.relighting import Call, finished, generators_of, re
 from iclight_local.pipelines.remembered import Remembered
 from iclight_local.pipelines.sampling import StepCallback, StepEnd
 from iclight_local.pipelines.single_file import add_base_parts
-from iclight_local.pipelines.unet_calls import UNetSteps, driven
+from iclight_local.pipelines.unet_calls import Predict, UNetSteps, driven, plainly
 from iclight_local.request import Knobs, ModelName
 
 
@@ -164,6 +164,11 @@ class ICLightPipeline(
         return self._interrupt
 
     @property
+    def predict(self) -> Predict:
+        """One call of the UNet, in the fastest form that was set up."""
+        return plainly(self.unet)
+
+    @property
     def num_timesteps(self) -> int:
         """UNet calls of the running call, both passes together."""
         return self._num_timesteps
@@ -212,7 +217,7 @@ class ICLightPipeline(
             **knobs,
         )
         self._interrupt = False
-        output = driven(steps, self.unet)
+        output = driven(steps, self.predict)
         self.maybe_free_model_hooks()
         return output
 

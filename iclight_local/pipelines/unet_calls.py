@@ -32,24 +32,32 @@ UNetSteps = Generator[UNetInput, torch.Tensor, Result]
 """A loop that gives what the UNet is to see next, is sent what the UNet made of it, and returns its result."""
 
 
-def predict(unet: Callable[..., Any], given: UNetInput) -> torch.Tensor:
-    """One call of a UNet; float32, ``n x channels x h x w``."""
-    predicted: torch.Tensor = unet(
-        given.sample,
-        given.timestep,
-        encoder_hidden_states=given.embeddings,
-        cross_attention_kwargs=given.attention,
-        return_dict=False,
-    )[0]
-    return predicted.float()
+Predict = Callable[[UNetInput], torch.Tensor]
+"""One call of a UNet, however it is computed: predicted noise, float32, ``n x channels x h x w``."""
 
 
-def driven(steps: UNetSteps[Result], unet: Callable[..., Any]) -> Result:
+def plainly(unet: Callable[..., Any]) -> Predict:
+    """The calls of a UNet as diffusers computes it."""
+
+    def predict(given: UNetInput) -> torch.Tensor:
+        predicted: torch.Tensor = unet(
+            given.sample,
+            given.timestep,
+            encoder_hidden_states=given.embeddings,
+            cross_attention_kwargs=given.attention,
+            return_dict=False,
+        )[0]
+        return predicted.float()
+
+    return predict
+
+
+def driven(steps: UNetSteps[Result], predict: Predict) -> Result:
     """Carry one loop through by itself."""
     try:
         given = next(steps)
         while True:
-            given = steps.send(predict(unet, given))
+            given = steps.send(predict(given))
     except StopIteration as end:
         result: Result = end.value
         return result
