@@ -94,6 +94,7 @@ class ICLightPipeline(
         self._interrupt = False
         self._num_timesteps = 0
         self.remembered = Remembered()
+        self.quick: Predict | None = None
 
     @classmethod
     def from_pretrained(
@@ -166,7 +167,7 @@ class ICLightPipeline(
     @property
     def predict(self) -> Predict:
         """One call of the UNet, in the fastest form that was set up."""
-        return plainly(self.unet)
+        return plainly(self.unet) if self.quick is None else self.quick
 
     @property
     def num_timesteps(self) -> int:
