@@ -61,6 +61,7 @@ HOMES = {
     "altair": {"bench"},
     "vl_convert": {"bench"},
     "psutil": {"pipelines"},
+    "numba": {"pipelines"},
     "httpx": {"engines"},
     "fsspec": {"batch"},
     "keyring": {"accounts"},

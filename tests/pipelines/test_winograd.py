@@ -1,0 +1,187 @@
+"""Winograd's convolution is the plain one but for rounding, in a model as alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+import torch
+from golden_pictures import CASES, composite, load_pipe, read
+from peft import LoraConfig
+
+from iclight_local.pipelines import lossless, winograd
+from iclight_local.pipelines.placement import Placement
+from iclight_local.pipelines.winograd import WinogradConv2d, fits, put_in
+
+CPU = Placement(torch.device("cpu"), torch.float32, torch.float32)
+NEAR = 3e-5
+"""Of the largest value: the rounding of float32, ten times and more enlarged by the transforms."""
+
+
+@pytest.fixture
+def every_width(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bundle of the goldens is narrow: let it in."""
+    monkeypatch.setattr(winograd, "FEWEST_CHANNELS", 1)
+
+
+@pytest.fixture(autouse=True)
+def no_gradients() -> Iterator[None]:
+    with torch.no_grad():
+        yield
+
+
+def conv_of(inputs: int, outputs: int, **options: Any) -> torch.nn.Conv2d:
+    torch.manual_seed(inputs + outputs)
+    return torch.nn.Conv2d(inputs, outputs, 3, **{"padding": 1, **options})
+
+
+def distance(made: torch.Tensor, expected: torch.Tensor) -> float:
+    assert made.shape == expected.shape
+    return float((made - expected).abs().max() / expected.abs().max())
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize(
+    "shape", [(1, 8, 8), (2, 17, 9), (3, 4, 31), (1, 1, 1), (2, 5, 2), (1, 6, 6), (1, 64, 80)], ids=str
+)
+def test_it_is_the_plain_convolution(shape: tuple[int, int, int], threads: int) -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        conv, picture = conv_of(37, 33), torch.randn(shape[0], 37, *shape[1:])
+        assert distance(WinogradConv2d(conv)(picture), conv(picture)) < NEAR
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_without_a_bias_and_for_any_layout_of_the_picture() -> None:
+    conv, picture = conv_of(32, 40, bias=False), torch.randn(2, 32, 13, 10)
+    made = WinogradConv2d(conv)(picture)
+    assert distance(made, conv(picture)) < NEAR
+    assert torch.equal(made, WinogradConv2d(conv)(picture.contiguous(memory_format=torch.channels_last)))
+    wide = torch.randn(2, 32, 13, 20)[..., ::2]
+    assert distance(WinogradConv2d(conv)(wide), conv(wide)) < NEAR
+
+
+def test_a_large_picture_goes_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    conv, picture = conv_of(32, 48), torch.randn(2, 32, 42, 39)
+    whole = WinogradConv2d(conv)(picture)
+    monkeypatch.setattr(winograd, "FEWEST_TILES", 7)
+    monkeypatch.setattr(winograd, "FLOATS_AT_ONCE", 1)
+    assert distance(WinogradConv2d(conv)(picture), whole) < 1e-6
+
+
+def test_two_threads_at_once_do_not_disturb_each_other() -> None:
+    conv, pictures = conv_of(32, 32), [torch.randn(1, 32, 40, 40 + each) for each in range(12)]
+    stand_in = WinogradConv2d(conv)
+    alone = [stand_in(picture) for picture in pictures]
+    with ThreadPoolExecutor(4) as threads:
+        made = list(threads.map(stand_in, pictures))
+    assert all(torch.equal(one, other) for one, other in zip(made, alone, strict=True))
+
+
+def test_memory_is_used_again() -> None:
+    stand_in, picture = WinogradConv2d(conv_of(32, 32)), torch.randn(1, 32, 40, 40)
+    stand_in(picture)
+    before = [each.data_ptr() for each in winograd._SCRATCH._free]
+    stand_in(picture)
+    assert [each.data_ptr() for each in winograd._SCRATCH._free] == before
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        conv_of(64, 64, stride=2),
+        conv_of(64, 64, dilation=2, padding=2),
+        conv_of(64, 64, padding=0),
+        conv_of(64, 64, groups=2),
+        conv_of(64, 64, padding_mode="reflect"),
+        conv_of(4, 64),
+        conv_of(64, 4),
+        conv_of(64, 64).to(torch.bfloat16),
+        torch.nn.Conv2d(64, 64, 1, padding=1),
+    ],
+    ids=str,
+)
+def test_other_convolutions_are_left_alone(other: torch.nn.Module) -> None:
+    assert not fits(other)
+
+
+def test_the_budget_goes_to_the_smallest() -> None:
+    model = torch.nn.Sequential(conv_of(128, 128), conv_of(32, 32), conv_of(64, 64))
+    small = 3 * 4 * 9 * 32 * 32
+    assert put_in(model, small - 1) == 0
+    assert put_in(model, small * 5) == 2
+    assert [type(each) for each in model] == [torch.nn.Conv2d, WinogradConv2d, WinogradConv2d]
+
+
+@pytest.mark.usefixtures("every_width", "two_threads")
+@pytest.mark.parametrize("name", ["fc_left", "fbc_image", "fcon_left"])
+def test_pictures_still_equal_the_originals(name: str) -> None:
+    case = next(each for each in CASES if each["name"] == name)
+    pipe = load_pipe(case["model"])
+    assert lossless.quicken(pipe, CPU) == "winograd"
+    knobs = dict(case["params"])
+    light, behind = knobs.pop("light", None), knobs.pop("background", None)
+    if light is not None:
+        knobs["light_source"] = light
+    made = pipe(composite(), None if behind is None else read("inputs/background.png"), **knobs).images
+    off = np.abs(np.asarray(made[0]).astype(int) - read(f"expected/{case['files'][0]}").astype(int))
+    assert off.max() <= 2
+    assert off.mean() <= 0.02
+
+
+@pytest.mark.usefixtures("every_width")
+def test_only_float32_on_the_cpu_is_quickened() -> None:
+    pipe = load_pipe("fc")
+    for other in (
+        Placement(torch.device("cpu"), torch.bfloat16, torch.bfloat16),
+        Placement(torch.device("cuda"), torch.float32, torch.float32),
+    ):
+        assert lossless.quicken(pipe, other) is None
+    assert not any(isinstance(module, WinogradConv2d) for module in pipe.unet.modules())
+
+
+@pytest.mark.usefixtures("every_width")
+def test_how_much_depends_on_the_memory_that_the_machine_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    counts = []
+    for gib in (0.0001, 0.002, 16):
+        pipe = load_pipe("fc")
+        monkeypatch.setattr(psutil, "virtual_memory", lambda gib=gib: SimpleNamespace(total=int(gib * 2**30)))
+        lossless.quicken(pipe, CPU)
+        counts.append(sum(isinstance(module, WinogradConv2d) for module in pipe.unet.modules()))
+    assert 0 < counts[0] < counts[1] < counts[2]
+
+
+@pytest.mark.usefixtures("every_width")
+def test_a_lora_on_a_convolution_stays(tmp_path: Path) -> None:
+    plain, quick = load_pipe("fc").unet, load_pipe("fc").unet
+    for unet in (plain, quick):
+        torch.manual_seed(0)
+        unet.add_adapter(LoraConfig(r=4, lora_alpha=16, target_modules=["conv1"], init_lora_weights=False))
+    assert put_in(quick, 2**30) > 20
+    given = torch.randn(2, 8, 12, 16), torch.tensor(500), torch.randn(2, 77, plain.config.cross_attention_dim)
+    assert distance(quick(*given).sample, plain(*given).sample) < 1e-4
+    plain.disable_adapters()
+    assert distance(quick(*given).sample, plain(*given).sample) > 1e-2
+
+
+def test_where_it_cannot_be_compiled_the_plain_one_is_used(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken() -> bool:
+        raise RuntimeError("no compiler")
+
+    monkeypatch.setattr(winograd, "works", broken)
+    lossless._can.cache_clear()
+    try:
+        assert lossless.quicken(load_pipe("fc"), CPU) is None
+    finally:
+        lossless._can.cache_clear()
+    assert "plain one is used" in caplog.text
