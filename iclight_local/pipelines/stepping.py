@@ -243,19 +243,9 @@ class Stepper:
             raise
 
     def _chosen(self) -> list[_Going]:
-        """Who shares the next call: whoever waits longest, and others that fit, up to a number of rows that pays.
-
-        Together they have a power of two of rows: a UNet that is compiled for each number sees few of them.
-        """
+        """Who shares the next call: whoever waits longest, and others that fit, up to a number of rows that pays."""
         first, *others = sorted(self._going, key=lambda each: each.turn)
-        chosen, rows, most, alike = 1, first.rows, self._most(first), [first]
-        for other in others:
-            if other.fits(first) and rows + other.rows <= most:
-                alike.append(other)
-                rows += other.rows
-                if rows.bit_count() == 1:
-                    chosen = len(alike)
-        return alike[:chosen]
+        return _sharing(first, [each for each in others if each.fits(first)], self._most(first))
 
     def _most(self, going: _Going) -> int:
         """Rows that a call like a loop's next one may have."""
@@ -307,6 +297,19 @@ def _all_ended(loops: Sequence[Loop[Any]]) -> bool:
 def _kind(going: _Going) -> Hashable:
     """What the memory of a call depends on, beside its rows."""
     return going.loop.pipe, going.wanted.sample.shape[2:]
+
+
+def _sharing(first: _Going, others: Sequence[_Going], most: int) -> list[_Going]:
+    """The first, and those of the others, the foremost if they can, with whom there are the most rows.
+
+    Those are a power of two up to ``most``: a UNet that is compiled for each number sees few of them.
+    """
+    found = {first.rows: [first]}
+    for other in others:
+        for rows, chosen in list(found.items()):
+            if rows + other.rows <= most:
+                found.setdefault(rows + other.rows, [*chosen, other])
+    return found[max((rows for rows in found if rows.bit_count() == 1), default=first.rows)]
 
 
 def _together(chosen: Sequence[_Going]) -> UNetInput:
