@@ -42,11 +42,11 @@ class Stepping:
 
     runs: int = 3
     sizes: tuple[tuple[int, int], ...] = ((128, 128), (256, 320), (512, 640))
-    steps: tuple[int, ...] = (4, 6, 8, 10)
+    steps: tuple[int, ...] = (3, 4, 5, 6)
     size: tuple[int, int] = (256, 320)
     long: int = 3
-    long_steps: int = 25
-    short_steps: int = 4
+    long_steps: int = 20
+    short_steps: int = 3
     weights: str = "mini"
 
 

@@ -23,6 +23,7 @@ from iclight_local.layouts.lora import LoraFile
 from iclight_local.pipelines.adapters import add_loras, use_lcm
 from iclight_local.pipelines.iclight import ICLightPipeline
 from iclight_local.pipelines.loading import quiet_loading
+from iclight_local.pipelines.loops import Loop, Settle
 from iclight_local.pipelines.memory import work_of
 from iclight_local.pipelines.normals import NormalMap, normals_steps
 from iclight_local.pipelines.offloading import CardMemory
@@ -31,7 +32,7 @@ from iclight_local.pipelines.previews import Previewer
 from iclight_local.pipelines.remembered import MOST as REMEMBERED
 from iclight_local.pipelines.remembered import Remembered
 from iclight_local.pipelines.single_file import load_vae
-from iclight_local.pipelines.stepping import Loop, Settle, Stepper
+from iclight_local.pipelines.stepping import Stepper
 from iclight_local.pipelines.unet_calls import UNetSteps
 from iclight_local.plan import SET_BY_NORMALS, RelightPlan, make_normals_plan, plan_of
 from iclight_local.request import Knobs, ModelName, RelightRequest

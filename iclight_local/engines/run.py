@@ -22,10 +22,10 @@ from iclight_local.imaging.fit import FloatArray, UInt8Array
 from iclight_local.imaging.frame import Frame
 from iclight_local.imaging.lightmap import BACKGROUND_RAMP, INITIAL_LATENT_RAMP
 from iclight_local.pipelines.iclight import ICLightPipeline
+from iclight_local.pipelines.loops import Settle
 from iclight_local.pipelines.memory import Measures
 from iclight_local.pipelines.placement import device_errors, peak_memory, same_cpu_threads
 from iclight_local.pipelines.previews import Previewer
-from iclight_local.pipelines.stepping import Settle
 from iclight_local.plan import RelightPlan, framed_size, plan_of
 from iclight_local.request import RelightRequest
 from iclight_local.result import Progress, ProgressCallback, RelightResult

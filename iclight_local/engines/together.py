@@ -11,8 +11,8 @@ from iclight_local.engines.presets import with_preset
 from iclight_local.engines.run import Run
 from iclight_local.errors import ICLightError
 from iclight_local.pipelines.iclight import ICLightPipeline
+from iclight_local.pipelines.loops import Loop, Settle
 from iclight_local.pipelines.memory import work_of
-from iclight_local.pipelines.stepping import Loop, Settle
 from iclight_local.pipelines.unet_calls import UNetSteps
 from iclight_local.plan import plan_of
 from iclight_local.request import Knobs, RelightRequest

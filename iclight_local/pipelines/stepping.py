@@ -12,109 +12,20 @@ import threading
 from collections import deque
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic, cast
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from iclight_local.errors import Cancelled, OutOfMemory
-from iclight_local.pipelines.memory import Measures, Work
+from iclight_local.pipelines.loops import Going, Loop, joined, sharing
+from iclight_local.pipelines.memory import Work
 from iclight_local.pipelines.offloading import CardMemory
 from iclight_local.pipelines.placement import device_errors, free_memory, let_go, reset_peak_memory
-from iclight_local.pipelines.unet_calls import Result, UNetInput, UNetSteps
 
 if TYPE_CHECKING:
     from iclight_local.pipelines.iclight import ICLightPipeline
 
-Settle = Callable[[], Measures]
-"""Brings a pipeline to where its run needs it, and gives the measures that are in force then."""
 _GIVEN_UP = "It was interrupted."
-
-
-@dataclass(eq=False)
-class Loop(Generic[Result]):
-    """A loop that is to be carried among others.
-
-    Attributes:
-        pipe: whose UNet it calls.
-        work: what it computes by itself.
-        begin: gives its steps when it joins. It has to settle the pipeline before it asks anything of it.
-        ended: whether it has returned or failed.
-        result: what it returned; None where it failed.
-        error: why it failed.
-    """
-
-    pipe: ICLightPipeline
-    work: Work
-    begin: Callable[[Settle], UNetSteps[Result]]
-    ended: bool = field(default=False, init=False)
-    result: Result | None = field(default=None, init=False)
-    error: Exception | None = field(default=None, init=False)
-
-    def fail(self, error: Exception) -> None:
-        """End it without a result."""
-        self.error, self.ended = error, True
-
-    def outcome(self) -> Result:
-        """What it returned; raises why it failed."""
-        if self.error is not None:
-            raise self.error
-        return cast("Result", self.result)
-
-
-@dataclass(eq=False)
-class _Going:
-    """A loop that has joined.
-
-    Attributes:
-        loop: the loop.
-        turn: when it was served last, counted over all calls.
-        steps: what it gave when it began.
-        given: what it wants to have predicted next; None before it began and after it ended.
-    """
-
-    loop: Loop[Any]
-    turn: int
-    steps: UNetSteps[Any] | None = None
-    given: UNetInput | None = None
-
-    @property
-    def wanted(self) -> UNetInput:
-        """What it wants to have predicted next."""
-        if self.given is None:
-            raise ValueError("A loop that has ended wants no more calls.")
-        return self.given
-
-    @property
-    def rows(self) -> int:
-        return len(self.wanted.sample)
-
-    def fits(self, other: _Going) -> bool:
-        """Whether both can share a call: one UNet, one size, texts of one length, one precision."""
-        one, two = self.wanted, other.wanted
-        return (
-            self.loop.pipe is other.loop.pipe
-            and one.sample.shape[1:] == two.sample.shape[1:]
-            and one.sample.dtype == two.sample.dtype
-            and one.embeddings.shape[1:] == two.embeddings.shape[1:]
-            and one.attention == two.attention
-        )
-
-    def go_on(self, noise: torch.Tensor | None) -> None:
-        """On to the next call it wants, or to its end; None where it only begins."""
-        self.given = None
-        if self.steps is None:
-            raise ValueError("It has not begun.")
-        try:
-            self.given = next(self.steps) if noise is None else self.steps.send(noise)
-        except StopIteration as end:
-            self.loop.result, self.loop.ended = end.value, True
-
-    def close(self) -> None:
-        """Let go of all that its steps hold."""
-        self.given = None
-        if self.steps is not None:
-            self.steps.close()
 
 
 class Stepper:
@@ -132,7 +43,7 @@ class Stepper:
         self._memory, self._before = memory, before
         self._changed = threading.Condition()
         self._queue: deque[object] = deque()
-        self._going: list[_Going] = []
+        self._going: list[Going] = []
         self._leader: int | None = None
         self._turns = itertools.count()
         self._limits: dict[Hashable, int] = {}
@@ -200,7 +111,7 @@ class Stepper:
                     # Who is alone now was before whatever waits here.
                     self._changed.wait_for(lambda: not self._queue or isinstance(self._queue[0], Loop))
 
-    def _joined(self) -> _Going | None:
+    def _joined(self) -> Going | None:
         """The next of those that wait, if it can go beside those that are under way; nobody overtakes it."""
         with self._changed:
             head = self._queue[0] if self._queue else None
@@ -212,14 +123,14 @@ class Stepper:
             if not self._memory.goes_beside(head.pipe, head.work, self._works()):
                 return None
             self._queue.popleft()
-            found = _Going(head, next(self._turns))
+            found = Going(head, next(self._turns))
             self._going.append(found)
             return found
 
     def _works(self) -> list[tuple[ICLightPipeline, Work]]:
         return [(each.loop.pipe, each.loop.work) for each in self._going]
 
-    def _begin(self, going: _Going) -> None:
+    def _begin(self, going: Going) -> None:
         loop, others = going.loop, self._works()[:-1]
         with self._failing(loop):
             if not others:
@@ -242,23 +153,23 @@ class Stepper:
             loop.fail(Cancelled(_GIVEN_UP))
             raise
 
-    def _chosen(self) -> list[_Going]:
+    def _chosen(self) -> list[Going]:
         """Who shares the next call: whoever waits longest, and others that fit, up to a number of rows that pays."""
         first, *others = sorted(self._going, key=lambda each: each.turn)
-        return _sharing(first, [each for each in others if each.fits(first)], self._most(first))
+        return sharing(first, [each for each in others if each.fits(first)], self._most(first))
 
-    def _most(self, going: _Going) -> int:
+    def _most(self, going: Going) -> int:
         """Rows that a call like a loop's next one may have."""
         height, width = going.wanted.sample.shape[2:]
         pipes = list(dict.fromkeys(each.loop.pipe for each in self._going))
         most = self._memory.most_rows(going.loop.pipe, height * width, pipes)
         return min(most, self._limits.get(_kind(going), most))
 
-    def _serve(self, chosen: Sequence[_Going]) -> None:
+    def _serve(self, chosen: Sequence[Going]) -> None:
         """Make one call and take its loops on; where several fail, none of them has moved."""
         try:
             with device_errors(self._memory.placement):
-                noise = chosen[0].loop.pipe.predict(_together(chosen))
+                noise = chosen[0].loop.pipe.predict(joined(chosen))
         except Exception as error:  # noqa: BLE001  # told by the loops that it ends
             let_go(error)
             if len(chosen) == 1:
@@ -283,44 +194,18 @@ class Stepper:
             return
         for each in over:
             each.close()
-        if len(over) == len(self._going):
-            self._memory.rest()
         with self._changed:
             self._going = [each for each in self._going if each not in over]
             self._changed.notify_all()
+        if not self._going:
+            with device_errors(self._memory.placement):
+                self._memory.rest()
 
 
 def _all_ended(loops: Sequence[Loop[Any]]) -> bool:
     return all(loop.ended for loop in loops)
 
 
-def _kind(going: _Going) -> Hashable:
+def _kind(going: Going) -> Hashable:
     """What the memory of a call depends on, beside its rows."""
     return going.loop.pipe, going.wanted.sample.shape[2:]
-
-
-def _sharing(first: _Going, others: Sequence[_Going], most: int) -> list[_Going]:
-    """The first, and those of the others, the foremost if they can, with whom there are the most rows.
-
-    Those are a power of two up to ``most``: a UNet that is compiled for each number sees few of them.
-    """
-    found = {first.rows: [first]}
-    for other in others:
-        for rows, chosen in list(found.items()):
-            if rows + other.rows <= most:
-                found.setdefault(rows + other.rows, [*chosen, other])
-    return found[max((rows for rows in found if rows.bit_count() == 1), default=first.rows)]
-
-
-def _together(chosen: Sequence[_Going]) -> UNetInput:
-    """One input from those of several loops, each row with its own timestep; a lone loop's as it is."""
-    wanted = [each.wanted for each in chosen]
-    if len(wanted) == 1:
-        return wanted[0]
-    times = [one.timestep.reshape(-1).expand(len(one.sample)) for one in wanted]
-    return UNetInput(
-        torch.cat([one.sample for one in wanted]),
-        torch.cat(times),
-        torch.cat([one.embeddings for one in wanted]),
-        wanted[0].attention,
-    )

@@ -17,10 +17,11 @@ from golden_pictures import SMALL, load_pipe, unet_calls
 from iclight_local.errors import Cancelled, EngineError, OutOfMemory
 from iclight_local.imaging.fit import UInt8Array
 from iclight_local.pipelines.iclight import ICLightPipeline
+from iclight_local.pipelines.loops import Loop, Settle
 from iclight_local.pipelines.memory import Work
 from iclight_local.pipelines.offloading import CardMemory
 from iclight_local.pipelines.placement import choose_placement
-from iclight_local.pipelines.stepping import Loop, Settle, Stepper
+from iclight_local.pipelines.stepping import Stepper
 
 PATIENCE_S = 30
 KNOBS = {**SMALL, "height": 64, "highres_scale": 1, "highres_denoise": 1.0}
