@@ -56,13 +56,13 @@ class Going:
     Attributes:
         loop: the loop.
         turn: when it was served last, counted over all calls.
-        steps: what it gave when it began.
+        coroutine: what it gave when it began.
         given: what it wants to have predicted next; None before it began and after it ended.
     """
 
     loop: Loop[Any]
     turn: int
-    steps: UNetSteps[Any] | None = None
+    coroutine: UNetSteps[Any] | None = None
     given: UNetInput | None = None
 
     @property
@@ -91,18 +91,18 @@ class Going:
     def go_on(self, noise: torch.Tensor | None) -> None:
         """On to the next call it wants, or to its end; None where it only begins."""
         self.given = None
-        if self.steps is None:
+        if self.coroutine is None:
             raise ValueError("It has not begun.")
         try:
-            self.given = next(self.steps) if noise is None else self.steps.send(noise)
+            self.given = next(self.coroutine) if noise is None else self.coroutine.send(noise)
         except StopIteration as end:
             self.loop.result, self.loop.ended = end.value, True
 
     def close(self) -> None:
         """Let go of all that its steps hold."""
         self.given = None
-        if self.steps is not None:
-            self.steps.close()
+        if self.coroutine is not None:
+            self.coroutine.close()
 
 
 def sharing(first: Going, others: Sequence[Going], most: int) -> list[Going]:

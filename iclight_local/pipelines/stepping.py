@@ -136,7 +136,7 @@ class Stepper:
             if not others:
                 self._before()
                 reset_peak_memory(self._memory.placement.device)
-            going.steps = loop.begin(lambda: self._memory.settle(loop.pipe, loop.work, others))
+            going.coroutine = loop.begin(lambda: self._memory.settle(loop.pipe, loop.work, others))
             going.go_on(None)
 
     @contextmanager
