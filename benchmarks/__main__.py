@@ -83,6 +83,11 @@ def build_parser() -> argparse.ArgumentParser:
     batch = commands.add_parser("batch", help="a batch: killed, poisoned, a million rows long, and its speed")
     add_batch_options(batch)
 
+    stepping = commands.add_parser("stepping", help="step-level batching against one request after another")
+    stepping.add_argument("--out", type=Path, required=True, help="JSON file to write")
+    stepping.add_argument("--runs", type=int, default=argparse.SUPPRESS, help="of each side, usually 3")
+    stepping.set_defaults(run=_stepping)
+
     crashes = commands.add_parser("crashes", help="kill the server at random moments, and look at what is lost")
     crashes.add_argument("--out", type=Path, required=True, help="JSON file to write")
     crashes.add_argument("--kills", type=int, default=argparse.SUPPRESS, help="usually 50")
@@ -208,6 +213,15 @@ def _serving(options: argparse.Namespace) -> int:
     waves = {"waves": given["waves"]} if "waves" in given else {}
     result = measure_load(Load(**waves, wave=wave, beside=beside))
     _write(options.out, result, load_table(result))
+    return 0
+
+
+def _stepping(options: argparse.Namespace) -> int:
+    from benchmarks.speed.steps import Stepping, measure, table
+
+    values = {name: value for name, value in vars(options).items() if name in Stepping.__dataclass_fields__}
+    result = measure(Stepping(**values))
+    _write(options.out, result, table(result))
     return 0
 
 

@@ -92,6 +92,12 @@ class RelightPlan:
         return {name: getattr(self, name) for name in SHARED_IN_A_BATCH}
 
     @property
+    def sizes(self) -> tuple[ModelName, tuple[int, int], tuple[int, int]]:
+        """What plans must agree in to share UNet calls in both passes: the model, and width and height of each pass."""
+        lowres, highres = ((each.width, each.height) for each in (self.lowres, self.highres))
+        return self.model, lowres, highres
+
+    @property
     def guided(self) -> bool:
         """Whether classifier-free guidance runs."""
         return self.cfg > 1

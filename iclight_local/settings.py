@@ -146,7 +146,7 @@ class ServeSettings(BaseModel):
     )
     most_waiting: int = Field(256, ge=1, le=10_000, description="Jobs that may wait; more are refused.")
     most_together: int = Field(
-        4, ge=1, le=64, description="Waiting jobs of one size and number of steps that run as one batch."
+        4, ge=1, le=64, description="Jobs that run at the same time; those of one size share the model's calls."
     )
     rate: int = Field(600, ge=0, le=1_000_000, description="Calls that one key may make in a minute; 0: no limit.")
     max_body_mb: int = Field(64, ge=1, le=4096, description="Size of a call with its pictures in MB.")

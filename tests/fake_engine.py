@@ -78,7 +78,7 @@ class FakeEngine:
 
     def batch_key(self, request: RelightRequest) -> Hashable:
         """What shapes a batch, the picture's own shape apart."""
-        return tuple(plan_of(request).shared.values())
+        return plan_of(request).sizes
 
     def cut_out(self, request: RelightRequest, *, progress: ProgressCallback | None = None) -> RelightResult:
         """The picture itself, of which the left half is the subject."""

@@ -41,8 +41,10 @@ class BatchOptions(BaseModel):
         None,
         ge=1,
         le=64,
-        description="Pictures of one size and number of steps that are sampled together, as far as memory allows.",
-        json_schema_extra={"default_text": "8 on a graphics card, 1 on the CPU, which gains nothing by more"},
+        description="Pictures of one size that are sampled together, as far as memory allows.",
+        json_schema_extra={
+            "default_text": "8 on a graphics card, 1 on the CPU, which gains by more with small pictures alone"
+        },
     )
     sequence: bool = Field(
         False,

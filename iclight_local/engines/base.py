@@ -36,10 +36,10 @@ class Engine(Protocol):
     def relight_together(
         self, requests: Sequence[RelightRequest], *, progress: Sequence[ProgressCallback | None]
     ) -> list[RelightResult | ICLightError]:
-        """Relight several pictures, those that fit together in one batch; each comes out as it does alone.
+        """Relight several pictures at the same time; each comes out as it does alone.
 
         Args:
-            requests: any; it pays where they have one :meth:`batch_key`.
+            requests: any; it pays where they have one :meth:`batch_key`, whatever else differs.
             progress: one for each request; who is cancelled in it does not stop the others.
 
         Returns:
@@ -48,7 +48,7 @@ class Engine(Protocol):
         ...
 
     def batch_key(self, request: RelightRequest) -> Hashable:
-        """What requests must agree in to be relit in one batch; no more of a picture is read than its size.
+        """What requests must agree in to share work in all their steps; no more of a picture is read than its size.
 
         Raises:
             InvalidRequest: the request is wrong.

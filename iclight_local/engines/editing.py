@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -26,7 +27,8 @@ from iclight_local.imaging.specks import without_specks
 from iclight_local.request import EditRequest, Knobs, RelightRequest
 from iclight_local.result import ProgressCallback, RelightResult
 
-Outcome = RelightResult | Exception
+_TAKING_APART, _COMPOSING = threading.Semaphore(2), threading.Semaphore(2)
+"""Held by who does it: an edit of 24 megapixels takes up to 1 GB meanwhile."""
 
 
 def edit(engine: Engine, request: EditRequest, *, progress: ProgressCallback | None = None) -> RelightResult:
@@ -45,41 +47,12 @@ def edit(engine: Engine, request: EditRequest, *, progress: ProgressCallback | N
         InvalidRequest: the request is wrong.
         ICLightError: as :meth:`iclight_local.engines.base.Engine.relight` does.
     """
-    (outcome,) = edit_together(engine, [request], progress=[progress])
-    if isinstance(outcome, Exception):
-        raise outcome
-    return outcome
-
-
-def edit_together(
-    engine: Engine, requests: Sequence[EditRequest], *, progress: Sequence[ProgressCallback | None]
-) -> list[Outcome]:
-    """Edit several pictures, those that fit together lit in one batch; for each its result, or what went wrong."""
-    outcomes: list[Outcome | None] = [None] * len(requests)
-    waiting: dict[int, tuple[_Edit, RelightRequest]] = {}
-    for number, request in enumerate(requests):
-        try:
-            one = _Edit(engine, request, progress[number])
-            light = one.way.light
-            if light is None:
-                outcomes[number] = one.result(None)
-            else:
-                waiting[number] = one, light
-        except Exception as error:  # noqa: BLE001  # whatever it is, it is of this picture and of no other
-            outcomes[number] = error
-    if waiting:
-        told = [progress[number] for number in waiting]
-        made = engine.relight_together([light for _, light in waiting.values()], progress=told)
-        for (number, (one, _)), lit in zip(waiting.items(), made, strict=True):
-            outcomes[number] = lit if isinstance(lit, Exception) else one.outcome(lit)
-    return [outcome for outcome in outcomes if outcome is not None]
-
-
-def edit_key(engine: Engine, request: EditRequest) -> Hashable | None:
-    """What edits must agree in to be lit in one batch; None: it is done alone."""
-    if not request.relit or request.on_canvas:
-        return None
-    return "edit", engine.batch_key(request.light_of(subject_image=request.subject_image))
+    with _TAKING_APART:
+        one = _Edit(engine, request, progress)
+    light = one.way.light
+    lit = None if light is None else engine.relight(light, progress=progress)
+    with _COMPOSING:
+        return one.result(lit)
 
 
 class _Edit:
@@ -105,13 +78,6 @@ class _Edit:
             self._metadata = kept_metadata(self._data, request.metadata)
         check_room(request, self._picture.size)
         self.way = self._way()
-
-    def outcome(self, lit: RelightResult) -> Outcome:
-        """As :meth:`result`, with what goes wrong."""
-        try:
-            return self.result(lit)
-        except Exception as error:  # noqa: BLE001  # as above
-            return error
 
     def result(self, lit: RelightResult | None) -> RelightResult:
         """Compose what was made of it."""

@@ -6,7 +6,6 @@ import threading
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from PIL import Image
 
@@ -14,6 +13,7 @@ from iclight_local.engines.loras import checked_loras
 from iclight_local.engines.presets import PresetName, with_preset
 from iclight_local.engines.run import Run, shaped_as, takes_pictures_shape
 from iclight_local.engines.staged import relight_staged
+from iclight_local.engines.subject import Subject
 from iclight_local.engines.together import LocalStages
 from iclight_local.errors import ICLightError, WeightsError
 from iclight_local.imaging.compose import with_alpha
@@ -23,16 +23,21 @@ from iclight_local.layouts.lora import LoraFile
 from iclight_local.pipelines.adapters import add_loras, use_lcm
 from iclight_local.pipelines.iclight import ICLightPipeline
 from iclight_local.pipelines.loading import quiet_loading
-from iclight_local.pipelines.normals import estimate_normals
+from iclight_local.pipelines.loops import Loop, Settle
+from iclight_local.pipelines.memory import work_of
+from iclight_local.pipelines.normals import NormalMap, normals_steps
 from iclight_local.pipelines.offloading import CardMemory
 from iclight_local.pipelines.placement import Placement, Precision, choose_placement, device_errors, free_memory
 from iclight_local.pipelines.previews import Previewer
 from iclight_local.pipelines.remembered import MOST as REMEMBERED
 from iclight_local.pipelines.remembered import Remembered
 from iclight_local.pipelines.single_file import load_vae
+from iclight_local.pipelines.stepping import Stepper
+from iclight_local.pipelines.unet_calls import UNetSteps
 from iclight_local.plan import SET_BY_NORMALS, RelightPlan, make_normals_plan, plan_of
 from iclight_local.request import Knobs, ModelName, RelightRequest
 from iclight_local.result import SIDES, NormalsResult, ProgressCallback, RelightResult
+from iclight_local.segmenters.rembg_session import drop_segmenters
 from iclight_local.store.bundles import Bundle
 from iclight_local.store.hashes import file_hashes
 from iclight_local.store.manifest import load_manifest
@@ -76,11 +81,12 @@ class LocalOptions:
 
 
 class LocalEngine:
-    """Relights on this machine. Models are loaded when first needed and kept; one call samples at a time.
+    """Relights on this machine. Models are loaded when first needed and kept; calls that sample take turns.
 
     Attributes:
-        lock: held by who loads models or samples; for seconds and minutes.
-        segmenting: held by who cuts a subject out; on a small card that is :attr:`lock`.
+        stepper: carries whatever samples.
+        lock: held by who loads models; for seconds.
+        segmenting: held by who cuts a subject out; on a small card nobody samples then, either.
         hashing: held by who hashes files, whose cache is one file.
 
     Raises:
@@ -100,6 +106,7 @@ class LocalEngine:
         self._hashes: dict[ModelName, dict[str, str]] = {}
         self._told: set[str] = set()
         self._telling = threading.Lock()
+        self.stepper = Stepper(self.memory, self._make_room)
         self._stages = LocalStages(self)
         self.lock = threading.RLock()
         self.segmenting = threading.Lock()
@@ -129,7 +136,7 @@ class LocalEngine:
 
     def batch_key(self, request: RelightRequest) -> Hashable:
         """See :meth:`iclight_local.engines.base.Engine.batch_key`."""
-        return tuple(self.plan(request).shared.values())
+        return self.plan(request).sizes
 
     def plan(self, request: RelightRequest) -> RelightPlan:
         """What will be done for a request; no more of its picture is read than the size.
@@ -160,25 +167,22 @@ class LocalEngine:
         plan = make_normals_plan(request)
         run = Run(self, request, plan, progress)
         subject = run.subject()
-        knobs = {name: value for name, value in _knobs(request).items() if name not in SET_BY_NORMALS}
-        with self.lock:
-            pipe = run.pipe(len(SIDES))
-            with run.sampling():
-                found = estimate_normals(
-                    pipe,
-                    subject.picture.rgb,
-                    subject.matte,
-                    callback_on_step_end=run.after_step,
-                    callback_on_step_end_tensor_inputs=run.tensors,
-                    **{**knobs, "seed": plan.seed},
-                )
-            normal = Image.fromarray(found.normal)
-            return NormalsResult(
-                normal=normal,
-                ratios={side: Image.fromarray(picture) for side, picture in found.ratios.items()},
-                relit={side: Image.fromarray(picture) for side, picture in found.relit.items()},
-                run=run.result([normal], run.told("normals", subject)),
-            )
+        pipe = run.pipe()
+
+        def begin(settle: Settle) -> UNetSteps[NormalMap]:
+            run.settle(settle)
+            return _normals(run, pipe, subject)
+
+        loop = Loop(pipe, work_of(plan, len(SIDES)), begin)
+        self.stepper.run([loop])
+        found = loop.outcome()
+        normal = Image.fromarray(found.normal)
+        return NormalsResult(
+            normal=normal,
+            ratios={side: Image.fromarray(picture) for side, picture in found.ratios.items()},
+            relit={side: Image.fromarray(picture) for side, picture in found.relit.items()},
+            run=run.result([normal], run.told("normals", subject)),
+        )
 
     def load(self, model: ModelName) -> ICLightPipeline:
         """The pipeline of a model, loaded once; models share the autoencoder and the text encoder.
@@ -187,7 +191,7 @@ class LocalEngine:
             WeightsError: the bundle has no such model, or its files are damaged.
             OutOfMemory: it does not fit.
         """
-        # Who only asks something of it does not wait for who samples.
+        # Who only asks something of it does not wait for who loads another.
         found = self._pipes.get(model)
         if found is not None:
             return found
@@ -237,12 +241,16 @@ class LocalEngine:
 
     def close(self) -> None:
         """Forget the loaded models and give their memory back."""
-        with self.lock, self.hashing:
+        with self.stepper.alone(), self.lock, self.hashing:
             self._pipes.clear()
             self._hashes.clear()
             self._previewer = None
             self.memory.forget()
             free_memory(self.placement.device)
+
+    def _make_room(self) -> None:
+        if self.memory.is_small:
+            drop_segmenters()
 
     def _loaded(self, model: ModelName) -> ICLightPipeline:
         bundle, placement = self.options.bundle, self.placement
@@ -272,5 +280,17 @@ _SHARED = ("vae", "text_encoder", "tokenizer")
 """Components that all models of a bundle have in common."""
 
 
-def _knobs(request: RelightRequest) -> dict[str, Any]:
-    return {name: getattr(request, name) for name in Knobs.model_fields}
+def _normals(run: Run, pipe: ICLightPipeline, subject: Subject) -> UNetSteps[NormalMap]:
+    """The normal map of a subject."""
+    knobs = {name: getattr(run.request, name) for name in Knobs.model_fields if name not in SET_BY_NORMALS}
+    with run.sampling():
+        return (
+            yield from normals_steps(
+                pipe,
+                subject.picture.rgb,
+                subject.matte,
+                callback_on_step_end=run.after_step,
+                callback_on_step_end_tensor_inputs=run.tensors,
+                **{**knobs, "seed": run.plan.seed},
+            )
+        )

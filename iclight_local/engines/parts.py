@@ -11,7 +11,6 @@ from PIL import Image
 from iclight_local.engines.finishing import Source, framed
 from iclight_local.engines.run import Run, Told
 from iclight_local.engines.subject import Subject
-from iclight_local.errors import ICLightError
 from iclight_local.imaging.fit import FloatArray, UInt8Array
 from iclight_local.imaging.frame import Frame
 from iclight_local.imaging.matte import composite_on_grey
@@ -59,7 +58,7 @@ class LocalPart:
     source: Source | None
     scene: Scene | None
     made: list[Image.Image] | None = None
-    failure: ICLightError | None = None
+    failure: Exception | None = None
 
     def seen(self) -> tuple[UInt8Array, FloatArray]:
         """What :attr:`made` was made from, in the same frame and of the same size, to compare it with.
@@ -80,7 +79,7 @@ class LocalPart:
         """Take the model's pictures, and let go of what they were made from."""
         self.made, self.scene = list(made), None
 
-    def fail(self, error: ICLightError) -> None:
+    def fail(self, error: Exception) -> None:
         """Keep why there will be no result, and let go of all else."""
         self.failure, self.scene, self.source = error, None, None
 

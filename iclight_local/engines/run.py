@@ -22,15 +22,15 @@ from iclight_local.imaging.fit import FloatArray, UInt8Array
 from iclight_local.imaging.frame import Frame
 from iclight_local.imaging.lightmap import BACKGROUND_RAMP, INITIAL_LATENT_RAMP
 from iclight_local.pipelines.iclight import ICLightPipeline
-from iclight_local.pipelines.memory import Measures, work_of
-from iclight_local.pipelines.placement import device_errors, peak_memory, reset_peak_memory, same_cpu_threads
+from iclight_local.pipelines.loops import Settle
+from iclight_local.pipelines.memory import Measures
+from iclight_local.pipelines.placement import device_errors, peak_memory, same_cpu_threads
 from iclight_local.pipelines.previews import Previewer
 from iclight_local.plan import RelightPlan, framed_size, plan_of
 from iclight_local.request import RelightRequest
 from iclight_local.result import Progress, ProgressCallback, RelightResult
 from iclight_local.segmenters.base import Segmenter
 from iclight_local.segmenters.choice import choose_segmenter
-from iclight_local.segmenters.rembg_session import drop_segmenters
 from iclight_local.store.hashes import file_hashes
 
 if TYPE_CHECKING:
@@ -131,21 +131,22 @@ class Run:
             self.finished = [finish(np.asarray(image), source, self.request) for image in images]
         return [each.image for each in self.finished]
 
-    def pipe(self, foregrounds: int) -> ICLightPipeline:
-        """Load the pipeline, make it fit into memory for so many foregrounds, and hash the files it is loaded from."""
+    def pipe(self) -> ICLightPipeline:
+        """Load the pipeline, and hash the files it is loaded from."""
         self._tell("load", 0)
         engine = self.engine
         with self.stage("load"):
-            if engine.memory.is_small:
-                drop_segmenters()
             pipe = engine.load(self.plan.model)
-            with device_errors(engine.placement):
-                self.measures = engine.memory.settle(pipe, work_of(self.plan, foregrounds))
             if engine.options.preview_every and self.progress is not None:
                 self.previewer, notices = engine.previewer(pipe)
                 self.notices += notices
         self.hash()
         return pipe
+
+    def settle(self, settle: Settle) -> None:
+        """Bring the pipeline to where it runs, when its turn has come, and keep what is done to fit into memory."""
+        with self.stage("load"):
+            self.measures = settle()
 
     def hash(self) -> None:
         """Hash the files that the model is loaded from."""
@@ -161,15 +162,14 @@ class Run:
 
     @contextmanager
     def sampling(self) -> Iterator[None]:
-        """Time both passes; the lowres pass ends with its last step."""
-        reset_peak_memory(self.engine.placement.device)
+        """Time both passes, turns of others included; the lowres pass ends with its last step."""
         self._tell("lowres", 0)
         self._steps_began = time.perf_counter()
         with device_errors(self.engine.placement):
             yield
         self.timings["highres"] = time.perf_counter() - self._steps_began
         if self.engine.placement.device.type == "cuda":
-            # The next run begins to measure anew, and may do so before this one is finished.
+            # Whoever begins when nobody else samples begins to measure anew, maybe before this one is finished.
             self._peak = peak_memory(self.engine.placement.device)
 
     def after_step(self, pipe: ICLightPipeline, step: int, timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
@@ -235,7 +235,7 @@ class Run:
         self._tell("segment", 0)
         began = time.perf_counter()
         # On a small card its model must not be in memory while somebody samples.
-        with engine.lock if engine.memory.is_small else engine.segmenting:
+        with engine.stepper.alone() if engine.memory.is_small else engine.segmenting:
             self._waited += time.perf_counter() - began
             # Importing rembg imports numba, which sets OpenMP's threads, and so torch's, to all cores: those of this
             # thread alone, so that nobody who samples in another one notices.

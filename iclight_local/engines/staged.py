@@ -38,7 +38,7 @@ class Stages(Protocol[PartT]):
         ...
 
     def sample(self, parts: Sequence[PartT]) -> None:
-        """Make the model's pictures, of what fits together in one batch; one call at a time, others wait.
+        """Make the model's pictures, at the same time as whatever other threads have sampled; in any thread.
 
         A part whose picture could not be made keeps the reason; :meth:`finish` raises it. Parts that have their
         pictures already are left alone.

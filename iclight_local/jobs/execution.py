@@ -1,14 +1,14 @@
-"""What the worker does with jobs that it took: relight them together, keep what came of each."""
+"""What a worker does with a job that it took: relight, keep what came of it."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from iclight_local.dialects import find_dialect
 from iclight_local.engines.base import Engine
-from iclight_local.engines.editing import edit_key, edit_together
+from iclight_local.engines.editing import edit
 from iclight_local.engines.fallback import FallbackEngine
 from iclight_local.errors import Cancelled, EngineError, InvalidRequest, Unsupported
 from iclight_local.jobs.base import Job, Outcome
@@ -50,35 +50,18 @@ class Execution:
         """Whether a run may be paid for, so that none is forgotten."""
         return isinstance(self._engine, FallbackEngine) and bool(self._engine.hosted)
 
-    def key(self, job_id: str) -> Hashable | None:
-        """What a queued job has to agree in with others to be run together with them; None: it runs alone."""
+    def run(self, job_id: str) -> None:
+        """Carry a queued job out; from several threads at once."""
         job = self._store.get(job_id)
-        # What ran when a process went down may be why it did: it shall take no others with it.
-        if job is None or job.attempts or job.asked.provider or find_dialect(job.dialect).task == "cut_out":
-            return None
+        if job is None or not self._store.begin(job_id, surely=self._pays):
+            return
+        self._progress[job_id] = 0.0
         try:
-            request = self._request(job)
-            if isinstance(request, EditRequest):
-                return edit_key(self._engine, request)
-            return self._engine.batch_key(request)
-        except Exception:  # noqa: BLE001  # told when it runs
-            return None
-
-    def run(self, job_ids: Sequence[str]) -> None:
-        """Carry queued jobs out, in one batch where there are several; each ends for itself."""
-        known = [job for job in map(self._store.get, job_ids) if job is not None]
-        begun = [job for job in known if self._store.begin(job.id, surely=self._pays)]
-        requests: dict[str, RelightRequest] = {}
-        for job in begun:
             with self._ending(job):
-                requests[job.id] = self._request(job)
-        jobs = [job for job in begun if job.id in requests]
-        self._progress = dict.fromkeys(requests, 0.0)
-        for job, outcome in zip(jobs, self._outcomes(jobs, requests), strict=True):
-            with self._ending(job):
-                if isinstance(outcome, Exception):
-                    raise outcome
-                self._keep(job, requests[job.id], outcome)
+                request = self._request(job)
+                self._keep(job, request, self._result(job, request))
+        finally:
+            del self._progress[job_id]
 
     def give_up(self, job_id: str) -> None:
         """End a job at which this program failed, and not the engine."""
@@ -105,42 +88,28 @@ class Execution:
             _log.exception("job %s", job.id)
             self.give_up(job.id)
 
-    def _engine_for(self, jobs: Sequence[Job], *, again: bool) -> Engine:
-        """The engine; of one that hands on to providers only what is free, where a job was begun before, or ``again``.
+    def _engine_for(self, job: Job) -> Engine:
+        """The engine; of one that hands on to providers only what is free, where the job was begun before.
 
         Raises:
-            Unsupported: a job is for a provider that its owner does not allow, or no longer.
+            Unsupported: the job is for a provider that its owner does not allow, or no longer.
         """
-        provider, engine = jobs[0].asked.provider, self._engine
+        provider, engine = job.asked.provider, self._engine
         if provider is not None and not self.asks(provider):
             raise Unsupported(f"The provider {provider} is not allowed on this server.")
         if not isinstance(engine, FallbackEngine):
             return engine
         if provider is not None:
             engine = engine.alone(provider)
-        return engine.unpaid() if again or any(job.attempts for job in jobs) else engine
+        return engine.unpaid() if job.attempts else engine
 
-    def _outcomes(
-        self, jobs: Sequence[Job], requests: dict[str, RelightRequest], *, again: bool = False
-    ) -> list[RelightResult | Exception]:
-        """What became of each; an error of this program says nothing of whose it was, so that each is tried alone."""
-        if not jobs:
-            return []
-        try:
-            engine, asked = self._engine_for(jobs, again=again), [requests[job.id] for job in jobs]
-            watched = [self._watch(job.id) for job in jobs]
-            if [find_dialect(job.dialect).task for job in jobs] == ["cut_out"]:
-                return [engine.cut_out(asked[0], progress=watched[0])]
-            # Jobs that are done together are of one kind: their keys tell.
-            edits = [request for request in asked if isinstance(request, EditRequest)]
-            if edits:
-                return [*edit_together(engine, edits, progress=watched)]
-            return [*engine.relight_together(asked, progress=watched)]
-        except Exception as error:  # noqa: BLE001  # told by whoever ends the job
-            if len(jobs) == 1:
-                return [error]
-            _log.exception("jobs %s together", ", ".join(job.id for job in jobs))
-            return [outcome for job in jobs for outcome in self._outcomes([job], requests, again=True)]
+    def _result(self, job: Job, request: RelightRequest) -> RelightResult:
+        engine, watched = self._engine_for(job), self._watch(job.id)
+        if find_dialect(job.dialect).task == "cut_out":
+            return engine.cut_out(request, progress=watched)
+        if isinstance(request, EditRequest):
+            return edit(engine, request, progress=watched)
+        return engine.relight(request, progress=watched)
 
     def _keep(self, job: Job, request: RelightRequest, result: RelightResult) -> None:
         delivered = find_dialect(job.dialect).deliver(job.asked, request, result)

@@ -1,4 +1,4 @@
-"""Runs accepted jobs on one engine, those that fit together in one batch."""
+"""Runs accepted jobs on one engine, several at once: a job joins those that run as soon as there is room."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import logging
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -21,8 +21,6 @@ from iclight_local.jobs.store import JobStore
 _log = logging.getLogger(__name__)
 _SWEEP_S = 60.0
 _FETCHERS = 16
-_SEEN = 4
-"""How many waiting jobs are looked at for each one that a batch may hold."""
 
 Fetch = Callable[[str], bytes]
 Listener = Callable[[Job], None]
@@ -39,12 +37,12 @@ class _Waiting:
     Attributes:
         owner: who sent it.
         ready: whether its pictures are all here.
-        key: what it has to agree in with others, in a tuple; empty as long as nobody asked.
+        alone: whether it ran when a process went down. It may be why it did, and shall take no others with it.
     """
 
     owner: str
     ready: bool
-    key: tuple[Hashable | None, ...] = ()
+    alone: bool
 
 
 @dataclass(frozen=True)
@@ -53,7 +51,7 @@ class Bounds:
 
     Attributes:
         waiting: that are queued; beyond it :meth:`Runner.submit` refuses.
-        together: that run in one batch.
+        together: that run at the same time.
     """
 
     waiting: int
@@ -61,7 +59,7 @@ class Bounds:
 
 
 class Runner:
-    """A bounded queue in front of one engine, with one thread that works it off.
+    """A bounded queue in front of one engine, with a thread for each job that may run at the same time.
 
     Pictures that lie elsewhere are fetched by other threads while a job waits, so that a slow host delays its own job
     alone.
@@ -84,32 +82,40 @@ class Runner:
         self._turn = 0
         self._coming = 0
         self._running: list[str] = []
+        self._alone: str | None = None
+        self._swept = time.monotonic()
         self._stopping = False
         self._listeners: list[Listener] = []
         self._fetchers = ThreadPoolExecutor(_FETCHERS, thread_name_prefix="fetch")
-        self._thread = threading.Thread(target=self._work, name="relight", daemon=True)
+        self._threads = [
+            threading.Thread(target=self._work, name=f"relight {number}", daemon=True)
+            for number in range(bounds.together)
+        ]
         for job in store.of_state("queued"):
             self._enqueue(job)
 
     def start(self) -> None:
         """Begin to work."""
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
 
     def stop(self, grace: float) -> None:
-        """Take no more jobs, and end the running one; after ``grace`` seconds it goes back to the queue."""
+        """Take no more jobs, and end the running ones; after ``grace`` seconds they go back to the queue."""
         with self._changed:
             self._stopping = True
             self._changed.notify_all()
-        if self._thread.is_alive():
-            self._thread.join(grace)
-            self._execution.hurry()
-            self._thread.join()
+        deadline, alive = time.monotonic() + grace, [thread for thread in self._threads if thread.is_alive()]
+        for thread in alive:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        self._execution.hurry()
+        for thread in alive:
+            thread.join()
         self._fetchers.shutdown(cancel_futures=True)
 
     @property
     def accepts(self) -> bool:
         """Whether jobs are taken and worked off."""
-        return self._thread.is_alive() and not self._stopping
+        return all(thread.is_alive() for thread in self._threads) and not self._stopping
 
     def listen(self, listener: Listener) -> None:
         """Have every job that ended told, from the thread that ended it."""
@@ -165,7 +171,7 @@ class Runner:
 
     def _enqueue(self, job: Job) -> None:
         lacking = self._store.lacking(job)
-        self._waiting[job.id] = _Waiting(job.owner, ready=not lacking)
+        self._waiting[job.id] = _Waiting(job.owner, ready=not lacking, alone=job.attempts > 0)
         if lacking:
             self._fetchers.submit(self._get, job, lacking)
 
@@ -198,65 +204,59 @@ class Runner:
     def _next(self) -> str | None:
         """Wait for a job whose pictures are here, and take it; None when it is time to stop."""
         with self._changed:
-            while True:
-                if self._stopping:
-                    return None
+            while not self._stopping:
                 ready = next((job for job in self._order() if self._waiting[job].ready), None)
-                if ready is not None:
-                    self._turn += 1
+                if ready is not None and self._may_begin(ready):
                     self._take(ready)
                     return ready
                 self._changed.wait(_SWEEP_S)
                 self._sweep()
+            return None
+
+    def _may_begin(self, job_id: str) -> bool:
+        """Whether a job may begin now; who has to be alone waits for all, and nobody begins before or beside it."""
+        return self._alone is None and not (self._waiting[job_id].alone and self._running)
 
     def _take(self, job_id: str) -> None:
-        self._served[self._waiting.pop(job_id).owner] = self._turn
+        job = self._waiting.pop(job_id)
+        self._turn += 1
+        self._served[job.owner] = self._turn
         self._running.append(job_id)
+        if job.alone:
+            self._alone = job_id
 
-    def _join(self, job_id: str) -> None:
-        """Take jobs that can run in one batch with the one that was taken, in their order."""
-        most = self._bounds.together
+    def _leave(self, job_id: str) -> None:
         with self._changed:
-            ready = [job for job in self._order() if self._waiting[job].ready][: most * _SEEN]
-        if most == 1 or not ready or (key := self._execution.key(job_id)) is None:
-            return
-        for job in ready:
-            if len(self._running) == most:
-                return
-            # Pictures are opened for it, so that it is not done under the lock; a job may be gone by then.
-            waiting = self._waiting.get(job)
-            if waiting is not None and not waiting.key:
-                waiting.key = (self._execution.key(job),)
-            with self._changed:
-                if job in self._waiting and self._waiting[job].key == (key,):
-                    self._take(job)
+            self._running.remove(job_id)
+            if self._alone == job_id:
+                self._alone = None
+            self._sweep()
+            self._changed.notify_all()
 
     def _sweep(self) -> None:
-        """Forget what expired, and take up what was left lying where a full disk took no word of it."""
+        """Now and then: forget what expired, and take up what lies where a full disk took no word of it."""
+        if time.monotonic() - self._swept < _SWEEP_S:
+            return
+        self._swept = time.monotonic()
         try:
             if self._store.expire():
                 self._waiting = {job: each for job, each in self._waiting.items() if self._store.get(job) is not None}
             for job in self._store.of_state("running"):
-                self._store.requeue(job.id, counted=True)
+                if job.id not in self._running:
+                    self._store.requeue(job.id, counted=True)
             for job in self._store.of_state("queued"):
-                if job.id not in self._waiting:
+                if job.id not in self._waiting and job.id not in self._running:
                     self._enqueue(job)
         except (OSError, sqlite3.Error):
             _log.exception("looking through the jobs")
 
     def _work(self) -> None:
-        swept = time.monotonic()
         while (job_id := self._next()) is not None:
             try:
-                self._join(job_id)
-                self._execution.run(self._running)
+                self._execution.run(job_id)
             except Exception:  # noqa: BLE001  # the thread has to outlive whatever it was
-                _log.exception("jobs %s", ", ".join(self._running))
-            with self._changed:
-                self._running = []
-                if time.monotonic() - swept > _SWEEP_S:
-                    self._sweep()
-                    swept = time.monotonic()
+                _log.exception("job %s", job_id)
+            self._leave(job_id)
 
     def _tell(self, job_id: str) -> None:
         job = self._store.get(job_id)

@@ -197,13 +197,22 @@ def peak(measures: Measures, needs: Needs, work: Work, *, shared: bool = False) 
     seen = min(work.pixels, needs.tile) if measures.vae_tiling else work.pixels
     in_vae = seen * at_once * needs.per_pixel
     latents, rows = work.pixels // needs.factor**2, work.pictures * (2 if work.guided else 1)
+    unet = peak_of_call(measures, needs, latents, rows, shared=shared)
+    if measures.offload == "sequential":
+        return max(unet, LARGEST_LAYER + in_vae)
+    if measures.offload == "model":
+        # The autoencoder finds the text encoder still there.
+        return max(unet, needs.vae + needs.text_encoder + in_vae)
+    return max(unet, needs.weights + in_vae)
+
+
+def peak_of_call(measures: Measures, needs: Needs, latents: int, rows: int, *, shared: bool = False) -> int:
+    """Estimated largest memory of one UNet call on the card, in bytes, for so many ``latents`` in each row."""
     in_unet = latents * rows * needs.per_latent
     if shared:
         heads = 1 if measures.attention_slicing else rows * needs.heads
         in_unet += latents**2 * heads * needs.matrix
     if measures.offload == "sequential":
-        return LARGEST_LAYER + max(in_unet, in_vae)
-    if measures.offload == "model":
-        # The UNet finds the autoencoder still there from encoding, and that one the text encoder.
-        return needs.vae + max(needs.unet + in_unet, needs.text_encoder + in_vae)
-    return needs.weights + max(in_unet, in_vae)
+        return LARGEST_LAYER + in_unet
+    # Where models are offloaded, the UNet finds the autoencoder still there from encoding.
+    return in_unet + (needs.vae + needs.unet if measures.offload == "model" else needs.weights)

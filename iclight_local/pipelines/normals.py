@@ -10,7 +10,8 @@ import numpy as np
 from iclight_local.errors import WeightsError
 from iclight_local.imaging.fit import FloatArray, UInt8Array, resize_and_center_crop
 from iclight_local.imaging.matte import NORMALS_SIGMA, composite_on_grey
-from iclight_local.pipelines.iclight import ICLightPipeline
+from iclight_local.pipelines.iclight import ICLightPipeline, ICLightPipelineOutput
+from iclight_local.pipelines.unet_calls import UNetSteps
 from iclight_local.plan import random_seed
 from iclight_local.result import SIDES
 
@@ -50,14 +51,27 @@ def estimate_normals(pipe: ICLightPipeline, rgb: UInt8Array, alpha: FloatArray, 
 
     Source: ``process_normal`` of the original background demo.
     """
+    return _normal_map(pipe(**_lit(pipe, rgb, alpha, knobs)), alpha)
+
+
+def normals_steps(pipe: ICLightPipeline, rgb: UInt8Array, alpha: FloatArray, **knobs: Any) -> UNetSteps[NormalMap]:
+    """As :func:`estimate_normals`, with the UNet left to whoever drives it (:meth:`ICLightPipeline.steps`)."""
+    output = yield from pipe.steps(**_lit(pipe, rgb, alpha, knobs))
+    return _normal_map(output, alpha)
+
+
+def _lit(pipe: ICLightPipeline, rgb: UInt8Array, alpha: FloatArray, knobs: dict[str, Any]) -> dict[str, Any]:
+    """What the pipeline is asked for: the subject under each light, from one seed."""
     if pipe.config.model != "fbc":
         raise WeightsError(f"Normals need model fbc, and these weights are {pipe.config.model}.")
     foreground = composite_on_grey(rgb, alpha, NORMALS_SIGMA)
-    knobs = {**knobs, "number_of_images": 1}
-    if knobs.get("seed") is None:
-        knobs["seed"] = random_seed()
-    call = pipe([foreground] * len(SIDES), light_source=list(SIDES), output_type="np", **knobs)
-    lit = dict(zip(SIDES, call.images, strict=True))
+    seed = random_seed() if knobs.get("seed") is None else knobs["seed"]
+    lights = {"foreground": [foreground] * len(SIDES), "light_source": list(SIDES)}
+    return {**lights, "output_type": "np", **knobs, "number_of_images": 1, "seed": seed}
+
+
+def _normal_map(output: ICLightPipelineOutput, alpha: FloatArray) -> NormalMap:
+    lit = dict(zip(SIDES, output.images, strict=True))
     ambient = sum(lit.values()) / len(lit)
     ratios = {side: (picture + _EPSILON) / (ambient + _EPSILON) - 1.0 for side, picture in lit.items()}
     matte = (alpha * 255.0).clip(0, 255).astype(np.uint8)
@@ -67,7 +81,7 @@ def estimate_normals(pipe: ICLightPipeline, rgb: UInt8Array, alpha: FloatArray, 
         normal=_levels(normals_of(ratios, fitted)),
         ratios={side: _levels(ratio) for side, ratio in ratios.items()},
         relit={side: _levels(picture * 2.0 - 1.0) for side, picture in lit.items()},
-        seed=call.seeds[0],
+        seed=output.seeds[0],
     )
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import psutil
 import torch
 
 from iclight_local.pipelines.memory import (
@@ -16,16 +16,28 @@ from iclight_local.pipelines.memory import (
     Work,
     choose_measures,
     needs_of,
-    peak,
-    work_of,
+    peak_of_call,
+    usable,
 )
 from iclight_local.pipelines.placement import Placement, free_memory, place
-from iclight_local.plan import RelightPlan
 
 if TYPE_CHECKING:
     from iclight_local.pipelines.iclight import ICLightPipeline
 
 AUTO = "auto"
+MOST_ROWS = 32
+"""Rows of a UNet call that several runs share, at most: 16 pictures with guidance."""
+MOST_ROWS_ON_THE_CPU = 16
+"""The same on the CPU, where more gained nothing."""
+SHARED_ON_THE_CPU = 24_000_000
+"""Bytes of a row's activations up to which calls are shared on the CPU: larger ones take as long together as alone.
+
+Measured with the miniature on 2 cores, two rows a call against 4, 8 and 16: x1.3 at 13 MB (latent 32x40), x1.1 at 23 MB
+(48x48), x1.0 at 41 MB (64x64) and 51 MB (64x80). At SD1.5's size x1.0 at 43 MB (32x40), and x0.8 at 170 MB (64x80).
+"""
+
+Going = Sequence[tuple["ICLightPipeline", Work]]
+"""Runs that are under way: the pipeline of each and what it computes."""
 
 
 def card_memory(device: torch.device, vram: str) -> int | None:
@@ -63,6 +75,7 @@ class CardMemory:
     def __init__(self, placement: Placement, vram: str) -> None:
         self.placement, self.vram = placement, vram
         self._settled: dict[ICLightPipeline, Measures] = {}
+        self._needs: dict[ICLightPipeline, Needs] = {}
 
     @property
     def is_small(self) -> bool:
@@ -77,20 +90,38 @@ class CardMemory:
             return None
         return f"vram {self.vram} has no effect on the CPU, which has no memory of its own: leave it at auto."
 
-    def settle(self, pipe: ICLightPipeline, work: Work) -> Measures:
-        """Bring a pipeline to where the next run needs it, and other pipelines out of its way.
+    def goes_beside(self, pipe: ICLightPipeline, work: Work, going: Going) -> bool:
+        """Whether a run can be under way beside others: on a card, if none of them takes other measures for it."""
+        if not going or self.placement.device.type == "cpu":
+            return True
+        everybody = [*going, (pipe, work)]
+        pipes = list(dict.fromkeys(each for each, _ in everybody))
+        beside = [self._but_slicing(self._needs_with(one, pipes), work) for one, work in everybody]
+        alone = [self._but_slicing(self._needs_of(one), work) for one, work in everybody]
+        # What is offloaded leaves its place to others of its own pipeline alone.
+        offloads = len(pipes) > 1 and any(each.offload != "none" for each in alone)
+        return not offloads and beside == alone and len(set(alone)) == 1
+
+    def settle(self, pipe: ICLightPipeline, work: Work, going: Going = ()) -> Measures:
+        """Bring a pipeline to where the next run needs it, and others that nobody needs out of its way.
+
+        Args:
+            pipe: the pipeline.
+            work: of the next run.
+            going: pipelines and works of runs that are under way, which :meth:`goes_beside` allows.
 
         Returns:
             The measures that are in force.
         """
-        needs = needs_of(pipe)
-        measures = measures_for(self.placement, self.vram, needs, work)
-        others = [other for other in self._settled if other is not pipe]
-        if others:
-            taken = sum(needs_of(other).unet for other in others)
-            alone = measures_for(self.placement, self.vram, replace(needs, unet=needs.unet + taken), work)
-            if alone != measures or measures.offload != "none":
-                self._park(others)
+        measures = measures_for(self.placement, self.vram, self._needs_of(pipe), work)
+        needed = {pipe, *(each for each, _ in going)}
+        idle = [other for other in self._settled if other not in needed]
+        if idle:
+            crowded = self._needs_with(pipe, [*needed, *idle])
+            if measures_for(self.placement, self.vram, crowded, work) != measures or measures.offload != "none":
+                self._park(idle)
+        if any(self._settled[each].vae_slicing for each, _ in going if each in self._settled):
+            measures = replace(measures, vae_slicing=True)
         before = self._settled.get(pipe)
         if before is None or before.offload != measures.offload:
             self._move(pipe, measures)
@@ -98,19 +129,41 @@ class CardMemory:
         self._settled[pipe] = measures
         return measures
 
-    def most_together(self, pipe: ICLightPipeline, plan: RelightPlan, wanted: int) -> int:
-        """How many foregrounds, up to ``wanted``, may share a batch of ``plan``.
+    def most_rows(self, pipe: ICLightPipeline, latents: int, pipes: Collection[ICLightPipeline]) -> int:
+        """Rows that several runs may have in one UNet call; one that has more by itself is not held up.
 
-        On a card: as many as need no stronger measures than one alone, because a picture does not change with its
-        company. On the CPU: as many as half of the free memory holds beside the first.
+        On a card: what fits beside the weights under the measures in force. On the CPU: what is faster together, which
+        large calls are not.
+
+        Args:
+            pipe: a settled pipeline.
+            latents: of each row.
+            pipes: all pipelines that have runs under way.
         """
-        needs = needs_of(pipe)
-        if self.placement.device.type == "cpu":
-            one, two = (peak(Measures(vae_slicing=True), needs, work_of(plan, count)) for count in (1, 2))
-            return max(1, min(wanted, 1 + int(psutil.virtual_memory().available / 2) // max(1, two - one)))
-        alone = self._but_slicing(needs, work_of(plan, 1))
-        counts = range(wanted, 1, -1)
-        return next((count for count in counts if self._but_slicing(needs, work_of(plan, count)) == alone), 1)
+        needs = self._needs_with(pipe, pipes)
+        total = card_memory(self.placement.device, self.vram)
+        if total is None:
+            return MOST_ROWS_ON_THE_CPU if latents * needs.per_latent <= SHARED_ON_THE_CPU else 1
+        measures, shared = self._settled[pipe], self.placement.device.type == "mps"
+        rows = MOST_ROWS
+        while rows > 1 and peak_of_call(measures, needs, latents, rows, shared=shared) > usable(total):
+            rows //= 2
+        return rows
+
+    def rest(self) -> None:
+        """Give back what is on the card for running calls alone, when the last of them has ended."""
+        for pipe in self._settled:
+            pipe.maybe_free_model_hooks()
+
+    def _needs_of(self, pipe: ICLightPipeline) -> Needs:
+        if pipe not in self._needs:
+            self._needs[pipe] = needs_of(pipe)
+        return self._needs[pipe]
+
+    def _needs_with(self, pipe: ICLightPipeline, pipes: Collection[ICLightPipeline]) -> Needs:
+        """What a pipeline takes beside the UNets of others; they share all else."""
+        needs = self._needs_of(pipe)
+        return replace(needs, unet=needs.unet + sum(self._needs_of(each).unet for each in pipes if each is not pipe))
 
     def _but_slicing(self, needs: Needs, work: Work) -> Measures:
         """The measures of a run, but for the autoencoder's slicing, which changes no picture."""
@@ -119,6 +172,7 @@ class CardMemory:
     def forget(self) -> None:
         """Let go of all pipelines."""
         self._settled.clear()
+        self._needs.clear()
 
     def _park(self, others: list[ICLightPipeline]) -> None:
         """Move the UNets of other pipelines to main memory; what the pipelines share is moved by the next one."""

@@ -1,13 +1,17 @@
 """An edit: its record, its warnings, and whose failure is whose."""
 
 import io
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from PIL import Image
 
-from iclight_local.engines.editing import edit_key, edit_together
+from iclight_local.engines.edit_ways import CutOut
+from iclight_local.engines.editing import edit
 from iclight_local.errors import InvalidRequest
 from iclight_local.request import EditRequest
 from iclight_local.result import RelightResult
@@ -87,20 +91,6 @@ def test_a_source_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert result.record["subject"]["name"] == "a.png"
 
 
-def test_one_picture_s_failure_is_no_other_s(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = EditRequest.light_of
-
-    def broken(self: EditRequest, **pictures: Any) -> Any:
-        if self.seed == 2:
-            raise MemoryError("too much")
-        return real(self, **pictures)
-
-    monkeypatch.setattr(EditRequest, "light_of", broken)
-    asked = [EditRequest(subject_image=photo(), light="left", seed=seed) for seed in (1, 2, 3)]
-    outcomes = edit_together(FramedFake(), asked, progress=[None] * 3)
-    assert [type(outcome).__name__ for outcome in outcomes] == ["RelightResult", "MemoryError", "RelightResult"]
-
-
 def test_the_record_tells_who_found_the_subject() -> None:
     back = Image.new("RGB", (10, 10))
     for knobs in ({"background_mode": "keep", "outline_colour": "#ffffff"}, {"background_mode": "generate"}):
@@ -114,22 +104,24 @@ def test_uncertainty_is_the_same_with_a_light_and_without() -> None:
     assert unlit.record["uncertainty"] == lit.record["uncertainty"] == 0
 
 
-def test_edits_that_fit_together_are_lit_together() -> None:
-    engine = FramedFake()
-    asked = [
-        EditRequest(subject_image=photo(), light="left", seed=1),
-        EditRequest(subject_image=photo()),
-        EditRequest(subject_image=photo(), light="left", seed=2, padding="10%"),
-        EditRequest(subject_image=photo(), light="left", output_size="subject", pad_cropped_sides=True, padding="20px"),
-    ]
-    outcomes = edit_together(engine, asked, progress=[None] * 4)
-    assert engine.batches == [3]
-    assert [type(outcome).__name__ for outcome in outcomes] == ["RelightResult"] * 3 + ["InvalidRequest"]
-    assert edit_key(engine, asked[0]) == edit_key(engine, asked[2])
-    assert edit_key(engine, asked[0]) is not None
-    assert edit_key(engine, asked[1]) is None
-    scene = EditRequest(subject_image=photo(), background_mode="generate", prompt="beach")
-    assert edit_key(engine, scene) is None
+def test_large_pictures_are_composed_two_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, most, counting = [0], [0], threading.Lock()
+    composing = CutOut.placed
+
+    def counted(self: CutOut, made: Any) -> Any:
+        with counting:
+            now[0] += 1
+            most[0] = max(most[0], now[0])
+        time.sleep(0.05)
+        with counting:
+            now[0] -= 1
+        return composing(self, made)
+
+    monkeypatch.setattr(CutOut, "placed", counted)
+    with ThreadPoolExecutor(5) as pool:
+        asked = [EditRequest(subject_image=photo(), light="left", seed=seed) for seed in range(5)]
+        outcomes = list(pool.map(lambda one: edit(FramedFake(), one), asked))
+    assert ([each.seed for each in outcomes], most) == ([0, 1, 2, 3, 4], [2])
 
 
 def test_a_provider_s_light_tells_of_no_weights() -> None:

@@ -123,7 +123,7 @@ class TestModels:
             engine.normals(asked(nowhere), progress=told.append)
         assert told == []
 
-    def test_threads_wait_for_each_other(self, shared: LocalEngine, first: Any) -> None:
+    def test_threads_share_the_calls_which_are_made_one_at_a_time(self, shared: LocalEngine, first: Any) -> None:
         found: list[Any] = []
         work = [
             threading.Thread(target=lambda: found.append(pixels(shared.relight(asked()).images[0]))) for _ in range(3)
@@ -133,9 +133,9 @@ class TestModels:
                 thread.start()
             for thread in work:
                 thread.join()
-        assert calls.count == 3 * 4
+        assert 4 < calls.count <= 3 * 4
         assert calls.most == 1
-        assert all(np.array_equal(each, first) for each in found)
+        assert all(np.abs(each.astype(int) - first).max() <= 1 for each in found)
         assert len(found) == 3
 
 

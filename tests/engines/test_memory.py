@@ -13,7 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
-from iclight_local.engines import run
+from iclight_local.engines import local as local_engine
 from iclight_local.engines.local import LocalEngine
 from iclight_local.pipelines import offloading
 from iclight_local.pipelines.iclight import ICLightPipeline
@@ -126,6 +126,83 @@ class TestCard:
         sizes = {"4": True, "8": True, "12": False}
         for vram, small in sizes.items():
             assert CardMemory(Placement(CUDA, torch.float16, torch.bfloat16), vram).is_small is small
+
+
+class Card(CardMemory):
+    """A card of SD1.5's models, which nothing is moved to; pipelines are names."""
+
+    def __init__(self, vram: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        super().__init__(Placement(CUDA, torch.float16, torch.bfloat16), vram)
+        monkeypatch.setattr(offloading, "needs_of", lambda pipe: SD15)
+        monkeypatch.setattr(offloading, "_divide", lambda pipe, measures: None)
+        self.parked: list[Any] = []
+
+    def _move(self, pipe: Any, measures: Measures) -> None:
+        pass
+
+    def _park(self, others: list[Any]) -> None:
+        self.parked += others
+        for other in others:
+            del self._settled[other]
+
+    def rows(self, work: Work) -> int:
+        self.settle("fc", work)  # type: ignore[arg-type]
+        return self.most_rows("fc", work.pixels // 64, ["fc"])  # type: ignore[arg-type,list-item]
+
+
+class TestTogether:
+    @pytest.mark.parametrize(
+        ("vram", "work", "rows"),
+        [
+            ("24", DEFAULT_WORK, 32), ("24", LARGE, 32), ("8", DEFAULT_WORK, 16), ("8", LARGE, 8), ("6", LARGE, 4),
+            ("4", DEFAULT_WORK, 4), ("4", HUGE, 1),
+        ],
+    )  # fmt: skip
+    def test_a_call_takes_what_fits_beside_the_weights(
+        self, vram: str, work: Work, rows: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        assert Card(vram, monkeypatch).rows(work) == rows
+
+    def test_the_cpu_shares_small_calls_alone(self, shared: LocalEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+        memory, pipe = shared.memory, shared.load("fc")
+        assert memory.most_rows(pipe, 64 * 80, [pipe]) == 16
+        monkeypatch.setattr(offloading, "needs_of", lambda pipe: replace(SD15, per_latent=26 * 320 * 4))
+        memory = CardMemory(memory.placement, "auto")
+        assert [memory.most_rows(pipe, latents, [pipe]) for latents in (16 * 20, 32 * 40, 64 * 80)] == [16, 1, 1]
+
+    @pytest.mark.parametrize(
+        ("vram", "pipe", "work", "goes"),
+        [
+            ("8", "fc", DEFAULT_WORK, True), ("8", "fc", FOUR, True), ("8", "fc", HUGE, False),
+            ("4", "fc", DEFAULT_WORK, True), ("4", "fbc", DEFAULT_WORK, False),
+            ("24", "fbc", LARGE, True), ("8", "fbc", DEFAULT_WORK, True), ("6", "fbc", LARGE, False),
+        ],
+    )  # fmt: skip
+    def test_who_goes_beside_a_default_relight(
+        self, vram: str, pipe: Any, work: Work, goes: bool, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        going: list[Any] = [("fc", DEFAULT_WORK)]
+        assert Card(vram, monkeypatch).goes_beside(pipe, work, going) is goes
+        assert Card(vram, monkeypatch).goes_beside(pipe, work, [])
+
+    def test_what_runs_is_not_parked(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        card = Card("6", monkeypatch)
+        names: list[Any] = ["fcon", "fc", "fbc"]
+        for name in names[:2]:
+            card.settle(name, DEFAULT_WORK)
+        assert card.parked == [], "two fit"
+        going = [(names[1], DEFAULT_WORK)]
+        assert card.goes_beside(names[2], DEFAULT_WORK, going)
+        card.settle(names[2], DEFAULT_WORK, going)
+        assert card.parked == ["fcon"], "three do not"
+
+    def test_slicing_stays_for_who_needs_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        card, two = Card("4", monkeypatch), replace(DEFAULT_WORK, pictures=2)
+        going: list[Any] = [("fc", two)]
+        assert card.settle(going[0][0], two).vae_slicing
+        assert card.goes_beside(going[0][0], DEFAULT_WORK, going)
+        assert card.settle(going[0][0], DEFAULT_WORK, going).vae_slicing
+        assert not card.settle(going[0][0], DEFAULT_WORK).vae_slicing
 
 
 @pytest.fixture
@@ -247,6 +324,6 @@ class TestSegmenter:
 
     def test_a_large_card_keeps_it(self, net: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         dropped: list[int] = []
-        monkeypatch.setattr(run, "drop_segmenters", lambda: dropped.append(1))
+        monkeypatch.setattr(local_engine, "drop_segmenters", lambda: dropped.append(1))
         local(segmenter=str(net)).relight(asked(Image.fromarray(bright_disc()), steps=1))
         assert dropped == []

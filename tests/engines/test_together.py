@@ -1,9 +1,12 @@
-"""Several requests in one batch: each comes out as it does alone."""
+"""Several requests at the same time: each comes out as it does alone."""
 
 from __future__ import annotations
 
 import io
+import threading
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -12,15 +15,13 @@ import torch
 from PIL import Image
 
 from iclight_local.engines.local import LocalEngine
+from iclight_local.engines.parts import prepared
 from iclight_local.errors import Cancelled, ICLightError, InvalidRequest
-from iclight_local.pipelines.memory import SD15
-from iclight_local.pipelines.offloading import CardMemory
-from iclight_local.pipelines.placement import Placement
-from iclight_local.plan import plan_of
 from iclight_local.request import RelightRequest
 from iclight_local.result import Progress, RelightResult
 from tests.engines.relights import BACKGROUND, MATTE, PLAIN, SUBJECT, asked, local, pixels
 
+PATIENCE_S = 60.0
 LONG = "long words " * 18
 MIXED = (
     asked(prompt="toy", seed=6),
@@ -31,7 +32,7 @@ MIXED = (
     asked(prompt=LONG, seed=11),
     asked(seed=12, number_of_images=2),
 )
-"""The first two fit together, and the third with the fifth; the sixth is a text of another length."""
+"""All share calls but the fourth, which is of another model, and the sixth, a text of another length."""
 
 
 class Rows:
@@ -54,14 +55,17 @@ def done(outcome: RelightResult | ICLightError) -> RelightResult:
 def test_each_is_as_it_is_alone(shared: LocalEngine) -> None:
     rows = Rows(shared)
     found = together(shared, *MIXED)
-    # Twice as many as pictures, because guidance runs; four steps a batch, one less from a light map, fbc elsewhere.
-    assert sorted(rows.found) == [2] * 4 + [4] * 11
+    calls = list(rows.found)
     for request, outcome in zip(MIXED, found, strict=True):
         result, alone = done(outcome), shared.relight(request)
         assert (result.seed, len(result.images)) == (request.seed, request.number_of_images)
         assert result.record == alone.record
         for one, other in zip(result.images, alone.images, strict=True):
             assert np.abs(pixels(one).astype(int) - pixels(other)).max() <= 1
+    apart = rows.found[len(calls) :]
+    assert sum(calls) == sum(apart)
+    assert (len(calls), len(apart)) == (10, 22)
+    assert max(calls) == 8
 
 
 def test_a_wrong_one_does_not_stop_the_others(shared: LocalEngine, first: Any) -> None:
@@ -93,7 +97,7 @@ def test_nothing_goes_on_for_nobody(shared: LocalEngine) -> None:
     rows, told = Rows(shared), list[int]()
     found = shared.relight_together([asked(), asked(seed=6)], progress=[stopping(1, told), stopping(3, told)])
     assert [type(each) for each in found] == [Cancelled, Cancelled]
-    assert rows.found == [4, 4, 4]
+    assert rows.found == [4, 2, 2]
 
 
 def test_what_is_too_much_together_is_done_alone(monkeypatch: pytest.MonkeyPatch, first: Any) -> None:
@@ -119,13 +123,13 @@ def test_what_is_too_much_together_is_done_alone(monkeypatch: pytest.MonkeyPatch
     [
         ({"prompt": "toy", "seed": 9, "cfg": 5, "negative_prompt": "dull"}, True),
         ({"fit": "crop", "output_format": "jpeg", "exposure": 0.2}, True),
-        ({"steps": 3}, False),
+        ({"steps": 3}, True),
         ({"width": 128}, False),
         ({"highres_scale": 2}, False),
-        ({"highres_denoise": 0.9}, False),
-        ({"cfg": 1}, False),
-        ({"light_source": "left"}, False),
-        ({"number_of_images": 2}, False),
+        ({"highres_denoise": 0.9}, True),
+        ({"cfg": 1}, True),
+        ({"light_source": "left"}, True),
+        ({"number_of_images": 2}, True),
         ({"background_image": BACKGROUND}, False),
     ],
 )
@@ -151,18 +155,58 @@ def test_a_whole_picture_is_as_large_as_it_is_looked_at(shared: LocalEngine) -> 
         shared.batch_key(RelightRequest(subject_image=b"nothing", fit="input"))
 
 
-class TestMemory:
-    @pytest.mark.parametrize(("vram", "scale", "most"), [("4", 1.5, 3), ("8", 1.5, 7), ("6", 3, 2)])
-    def test_a_card_takes_what_needs_nothing_more(
-        self, shared: LocalEngine, vram: str, scale: float, most: int, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr("iclight_local.pipelines.offloading.needs_of", lambda pipe: SD15)
-        card = CardMemory(Placement(torch.device("cuda"), torch.float16, torch.bfloat16), vram)
-        plan = plan_of(RelightRequest(subject_image=SUBJECT, highres_scale=scale))
-        assert card.most_together(shared.load("fc"), plan, 7) == most
+class TestThreads:
+    def test_a_short_one_is_done_before_a_long_one(self, shared: LocalEngine, first: Any) -> None:
+        began, ended = threading.Event(), list[str]()
 
-    def test_the_cpu_takes_half_of_what_is_free(self, shared: LocalEngine, monkeypatch: pytest.MonkeyPatch) -> None:
-        plan, memory = plan_of(RelightRequest(subject_image=SUBJECT)), shared.memory
-        for free, most in ((0, 1), (1 << 50, 7)):
-            monkeypatch.setattr("psutil.virtual_memory", lambda free=free: type("Memory", (), {"available": free}))
-            assert memory.most_together(shared.load("fc"), plan, 7) == most
+        def relight(name: str, request: RelightRequest, progress: Any = None) -> RelightResult:
+            result = shared.relight(request, progress=progress)
+            ended.append(name)
+            return result
+
+        with ThreadPoolExecutor(3) as pool:
+            long = [
+                pool.submit(relight, "long", asked(steps=30, seed=seed), lambda told: began.set()) for seed in (6, 7)
+            ]
+            assert began.wait(PATIENCE_S)
+            short = relight("short", asked())
+            results = [each.result(PATIENCE_S) for each in long]
+        assert ended == ["short", "long", "long"]
+        assert np.abs(pixels(short.images[0]).astype(int) - first).max() <= 1
+        alone = shared.relight(asked(steps=30, seed=7))
+        assert np.abs(pixels(results[1].images[0]).astype(int) - pixels(alone.images[0])).max() <= 1
+        assert set(short.timings) == set(alone.timings)
+
+    def test_normals_do_not_wait_for_who_came_before(self, shared: LocalEngine) -> None:
+        began, told = threading.Event(), list[str]()
+
+        def follow(progress: Progress) -> None:
+            began.set()
+            told.append(f"relight {progress.step}")
+
+        alone = shared.normals(asked())
+        with ThreadPoolExecutor(1) as pool:
+            long = pool.submit(shared.relight, asked(steps=30), progress=follow)
+            assert began.wait(PATIENCE_S)
+            found = shared.normals(asked())
+            told.append("normals")
+            long.result(PATIENCE_S)
+        assert told.index("normals") < told.index("relight 60")
+        assert np.abs(pixels(found.normal).astype(int) - pixels(alone.normal)).max() <= 1
+
+    def test_two_are_prepared_at_one_moment(self, shared: LocalEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+        now, most, counting = [0], [0], threading.Lock()
+
+        def counted(*args: Any) -> Any:
+            with counting:
+                now[0] += 1
+                most[0] = max(most[0], now[0])
+            time.sleep(0.05)
+            with counting:
+                now[0] -= 1
+            return prepared(*args)
+
+        monkeypatch.setattr("iclight_local.engines.together.prepared", counted)
+        with ThreadPoolExecutor(5) as pool:
+            results = list(pool.map(lambda seed: shared.relight(asked(seed=seed)), range(5)))
+        assert ([each.seed for each in results], most) == ([0, 1, 2, 3, 4], [2])

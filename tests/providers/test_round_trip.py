@@ -44,10 +44,10 @@ class Keeping:
         self.engine, self.made = engine, []
         self.name = engine.name
 
-    def relight_together(self, requests: Any, *, progress: Any) -> Any:
-        outcomes = self.engine.relight_together(requests, progress=progress)
-        self.made = [image for each in outcomes if isinstance(each, RelightResult) for image in each.images]
-        return outcomes
+    def relight(self, request: RelightRequest, *, progress: Any = None) -> RelightResult:
+        result = self.engine.relight(request, progress=progress)
+        self.made = list(result.images)
+        return result
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.engine, name)

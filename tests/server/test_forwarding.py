@@ -91,7 +91,7 @@ def test_what_may_be_paid_for_is_not_sent_again(
     if fell:
         store.begin(job.id)
         store.recover()
-    Execution(store, chain, lambda job: None).run([job.id])
+    Execution(store, chain, lambda job: None).run(job.id)
     found = store.get(job.id)
     assert found is not None
     assert (found.state, len(engines[1].requests)) == (("failed", 0) if fell else ("done", 1))
@@ -121,7 +121,7 @@ def test_a_server_that_is_stopped_in_the_middle_does_not_pay_twice(tmp_path: Pat
     store, there = JobStore(tmp_path / "jobs"), Breaking({1: Cancelled("Enough.")})
     job = store.add("ann", "house", Asked({"seed": 1}, {"subject_image": PICTURE}))
     for _ in range(2):
-        Execution(store, fallen_back(there), lambda job: None).run([job.id])
+        Execution(store, fallen_back(there), lambda job: None).run(job.id)
     found = store.get(job.id)
     assert found is not None and found.state == "failed" and "charged" in str(found.error)
     assert len(there.requests) == 1
@@ -131,9 +131,11 @@ def test_a_server_that_is_stopped_in_the_middle_does_not_pay_twice(tmp_path: Pat
 def test_an_error_of_the_program_does_not_pay_twice(tmp_path: Path) -> None:
     store, there = JobStore(tmp_path / "jobs"), Breaking({2: ZeroDivisionError()})
     jobs = [store.add("ann", "house", Asked({"seed": seed}, {"subject_image": PICTURE})) for seed in (1, 2)]
-    Execution(store, fallen_back(there), lambda job: None).run([job.id for job in jobs])
+    execution = Execution(store, fallen_back(there), lambda job: None)
+    for job in [*jobs, *jobs]:
+        execution.run(job.id)
     assert [request.seed for request in there.requests] == [1, 2]
-    assert len(store.of_state("failed")) == 2
+    assert [len(store.of_state(state)) for state in ("done", "failed")] == [1, 1]
     store.close()
 
 
@@ -165,7 +167,7 @@ def test_a_provider_that_is_allowed_no_longer(tmp_path: Path) -> None:
     job = store.add("ann", "pixeldojo", asked)
     execution = Execution(store, engine, lambda job: None)
     assert not execution.asks(NAME)
-    execution.run([job.id])
+    execution.run(job.id)
     found = store.get(job.id)
     assert found is not None and found.state == "failed" and "not allowed" in str(found.error)
     assert not engine.requests
