@@ -124,6 +124,8 @@ def test_what_is_too_much_together_is_done_alone(monkeypatch: pytest.MonkeyPatch
         ({"highres_scale": 2}, False),
         ({"highres_denoise": 0.9}, False),
         ({"cfg": 1}, False),
+        ({"cfg_until": 0.5}, False),
+        ({"cache_interval": 2}, False),
         ({"light_source": "left"}, False),
         ({"number_of_images": 2}, False),
         ({"background_image": BACKGROUND}, False),
