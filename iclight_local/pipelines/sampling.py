@@ -181,7 +181,7 @@ class _Caller:
         if self.interval == 1:
             noise = yield given
         elif self.deep is None or step % self.interval == 0:
-            found = yield replace(given, keep=True)
+            found = yield replace(given, with_deep=True)
             noise, self.deep = found[:, : self.channels], found[:, self.channels :]
         else:
             # The positive rows come last; they alone are left where guidance has ended since.

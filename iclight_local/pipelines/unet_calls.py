@@ -26,7 +26,7 @@ class UNetInput:
         timestep: a tensor of one value, or of one for each row.
         embeddings: ``n x length x width``, the texts.
         attention: ``cross_attention_kwargs``, or None.
-        keep: whether the deep features are wanted, too: they lie behind the noise in what is sent back.
+        with_deep: whether the deep features are wanted, too: they lie behind the noise in what is sent back.
         deep: ``n x deep channels x h x w``, float32, of an earlier call that kept them: this one is then shallow, and
             takes them in place of all levels of the UNet but the outermost.
     """
@@ -35,7 +35,7 @@ class UNetInput:
     timestep: torch.Tensor
     embeddings: torch.Tensor
     attention: dict[str, Any] | None = None
-    keep: bool = False
+    with_deep: bool = False
     deep: torch.Tensor | None = None
 
     @property
@@ -43,7 +43,7 @@ class UNetInput:
         """How it is computed: rows of one kind alone can share a call."""
         if self.deep is not None:
             return "shallow"
-        return "keeping" if self.keep else "plain"
+        return "keeping" if self.with_deep else "plain"
 
 
 UNetSteps = Generator[UNetInput, torch.Tensor, Result]
