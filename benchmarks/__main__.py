@@ -76,6 +76,13 @@ def build_parser() -> argparse.ArgumentParser:
     edits.add_argument("--runs", type=int, default=argparse.SUPPRESS, help="of each call, usually 3")
     edits.set_defaults(run=_editing)
 
+    fewer = commands.add_parser("fewer", help="fewer operations: what they save, and what becomes of the picture")
+    fewer.add_argument("--out", type=Path, required=True, help="JSON file to write")
+    fewer.add_argument("--sheet", type=Path, help="PNG file to write the contact sheet to")
+    fewer.add_argument("--scenes", type=int, default=argparse.SUPPRESS, help="usually 12")
+    fewer.add_argument("--size", type=int, default=argparse.SUPPRESS, help="pixels of a picture's side, usually 256")
+    fewer.set_defaults(run=_fewer)
+
     serving = commands.add_parser("serving", help="the server: many callers at once, and what it adds to the engine")
     add_serving_options(serving)
     serving.set_defaults(run=_serving)
@@ -197,6 +204,15 @@ def _editing(options: argparse.Namespace) -> int:
     options.out.write_text(json.dumps(result, indent=1) + "\n")
     print(table(result))
     print(f"All values: {options.out}")
+    return 0
+
+
+def _fewer(options: argparse.Namespace) -> int:
+    from benchmarks.speed.fewer import Fewer, measure, table
+
+    values = {name: value for name, value in vars(options).items() if name in Fewer.__dataclass_fields__}
+    result = measure(Fewer(**values), options.sheet)
+    _write(options.out, result, table(result))
     return 0
 
 

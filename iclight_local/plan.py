@@ -29,7 +29,9 @@ RANDOM_SEED_BITS = 32
 """Random seeds stay short enough to be read out and typed again."""
 
 
-SHARED_IN_A_BATCH = ("model", "lowres", "highres", "guided", "number_of_images", "noise_device")
+SHARED_IN_A_BATCH = (
+    *("model", "lowres", "highres", "guided", "cfg_until", "cache_interval", "number_of_images", "noise_device"),
+)
 """Attributes of a :class:`RelightPlan` in which all pictures of a batch agree."""
 
 
@@ -64,6 +66,8 @@ class RelightPlan:
         model: ``fc``, ``fcon`` or ``fbc``.
         prompt, negative_prompt: the texts as encoded.
         cfg: guidance scale; guidance runs only where it is above 1.
+        cfg_until: share of each pass's steps that are guided; 1 where there is no guidance that could end.
+        cache_interval: steps of a pass from one whole UNet to the next.
         light_source: the ramp that is drawn, or ``none``.
         lights: the lights whose map is drawn; empty where a word, a picture or the prompt alone says the light.
         background_flip: whether the background picture is mirrored.
@@ -77,6 +81,8 @@ class RelightPlan:
     prompt: str
     negative_prompt: str
     cfg: float
+    cfg_until: float
+    cache_interval: int
     light_source: LightSource
     lights: tuple[Light, ...]
     background_flip: bool
@@ -122,13 +128,16 @@ def make_plan(knobs: Knobs, *, has_background: bool, has_map: bool = False) -> R
     check_combination(knobs, has_background=has_background, has_map=has_map)
     model = resolve_model(knobs, has_background=has_background)
     steps = int(knobs.for_model("steps", model))
+    cfg = float(knobs.for_model("cfg", model))
     lights = () if knobs.light is None else parse_lights(knobs.light)
     starts_from_map = model != "fbc" and (has_map or bool(lights) or knobs.light_source != "none")
     return RelightPlan(
         model=model,
         prompt=f"{knobs.prompt}, {knobs.appended_prompt}",
         negative_prompt=knobs.negative_prompt,
-        cfg=float(knobs.for_model("cfg", model)),
+        cfg=cfg,
+        cfg_until=knobs.cfg_until if cfg > 1 else 1.0,
+        cache_interval=knobs.cache_interval,
         light_source=knobs.light_source,
         lights=lights,
         background_flip=knobs.background_flip,

@@ -43,12 +43,13 @@ def test_a_number() -> None:
 
 
 def test_ranges() -> None:
-    assert {name: FIELDS[name].range for name in ("width", "steps", "lowres_denoise", "seed", "cfg")} == {
+    assert {name: FIELDS[name].range for name in ("width", "steps", "lowres_denoise", "seed", "cfg", "cfg_until")} == {
         "width": "64..1024, multiples of 64",
         "steps": "1..100",
         "lowres_denoise": "0.1..1",
         "seed": "0..2^63-1",
         "cfg": "1..32",
+        "cfg_until": "0..1",
     }
     assert next(field.range for field in knob_fields(ServeSettings) if field.name == "rate") == "0..1000000"
     assert FIELDS["prompt"].range == FIELDS["subject_image"].range == ""
@@ -82,6 +83,8 @@ def test_defaults_in_words() -> None:
         "height": "640",
         "steps": "25 (fc, fcon), 20 (fbc)",
         "cfg": "2 (fc, fcon), 7 (fbc)",
+        "cfg_until": "1",
+        "cache_interval": "1",
         "lowres_denoise": "0.9",
         "highres_scale": "1.5",
         "highres_denoise": "0.5",

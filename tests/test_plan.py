@@ -104,6 +104,7 @@ def test_sizes_of_both_passes() -> None:
 def test_guidance_is_off_at_1() -> None:
     assert not plan(cfg=1).guided
     assert plan(cfg=1.001).guided
+    assert (plan(cfg_until=0.5).cfg_until, plan(cfg=1, cfg_until=0.5).cfg_until) == (0.5, 1)
 
 
 def test_a_random_seed_is_reported_and_reproducible() -> None:

@@ -140,7 +140,7 @@ def check_one_batch(items: Sequence[Item]) -> None:
     """Refuse items that cannot share UNet calls.
 
     Raises:
-        InvalidRequest: they differ in model, sizes, steps, guidance, number of images or noise device.
+        InvalidRequest: they differ in model, sizes, steps, guidance, caching, number of images or noise device.
     """
     first = items[0].plan.shared
     for item in items[1:]:

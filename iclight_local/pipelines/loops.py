@@ -78,10 +78,11 @@ class Going:
         return len(self.wanted.sample)
 
     def fits(self, other: Going) -> bool:
-        """Whether both can share a call: one UNet, one size, texts of one length, one precision."""
+        """Whether both can share a call: one UNet, one kind of call, one size, texts of one length, one precision."""
         one, two = self.wanted, other.wanted
         return (
             self.loop.pipe is other.loop.pipe
+            and one.kind == two.kind
             and one.sample.shape[1:] == two.sample.shape[1:]
             and one.sample.dtype == two.sample.dtype
             and one.embeddings.shape[1:] == two.embeddings.shape[1:]
@@ -124,9 +125,12 @@ def joined(chosen: Sequence[Going]) -> UNetInput:
     if len(wanted) == 1:
         return wanted[0]
     times = [one.timestep.reshape(-1).expand(len(one.sample)) for one in wanted]
+    deep = [one.deep for one in wanted if one.deep is not None]
     return UNetInput(
         torch.cat([one.sample for one in wanted]),
         torch.cat(times),
         torch.cat([one.embeddings for one in wanted]),
         wanted[0].attention,
+        with_deep=wanted[0].with_deep,
+        deep=torch.cat(deep) if deep else None,
     )

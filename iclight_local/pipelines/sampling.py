@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
 from diffusers.utils.torch_utils import randn_tensor
 
 from iclight_local.errors import InvalidRequest
+from iclight_local.pipelines.caching import check_levels
 from iclight_local.pipelines.items import Item
 from iclight_local.pipelines.latents import encode_pictures
 from iclight_local.pipelines.unet_calls import UNetInput, UNetSteps
@@ -82,6 +83,8 @@ class Sampler:
         self.device, self.dtype = pipe._execution_device, pipe.unet.dtype
         self.embeddings = batch.embeddings.to(self.dtype)
         self.steps_done = 0
+        if batch.items[0].plan.cache_interval > 1:
+            check_levels(pipe.unet)
         if not hasattr(scheduler, "add_noise"):
             raise InvalidRequest(f"{type(scheduler).__name__} cannot start from an image, as the highres pass does.")
         accepted = inspect.signature(scheduler.step).parameters
@@ -90,15 +93,18 @@ class Sampler:
     def run(self, which: PassPlan, initial: torch.Tensor | None) -> UNetSteps[torch.Tensor]:
         """Sample one pass from ``initial`` (None: from noise alone); latents stay float32 throughout."""
         scheduler = self.scheduler
+        caller = _Caller(self.batch, self.embeddings, which, self.pipe.unet.config.out_channels)
         conditions = self._conditions(which)
         latents, timesteps = self._start(which, initial, len(conditions))
         for index, timestep in enumerate(timesteps):
             if self.pipe.interrupt:
                 break
-            noise = yield from self._predict(latents, conditions, timestep)
+            scaled = scheduler.scale_model_input(latents, timestep)
+            wide = torch.cat([scaled, conditions], dim=1).to(self.dtype)
+            # A second-order scheduler calls the UNet twice for one step.
+            noise = yield from caller.predicted(wide, timestep, index // scheduler.order)
             stepped = scheduler.step(noise, timestep, latents, **self.step_arguments, return_dict=False)
             latents = stepped[0]
-            # A second-order scheduler calls the UNet twice for one step.
             if (index + 1) % scheduler.order == 0 or index + 1 == len(timesteps):
                 latents = self._after_step(timestep, stepped)
         return latents
@@ -142,17 +148,45 @@ class Sampler:
             scheduler.set_begin_index(skipped)
         return scheduler.add_noise(initial, noise, timesteps[:1].repeat(count)), timesteps
 
-    def _predict(self, latents: torch.Tensor, conditions: torch.Tensor, timestep: Any) -> UNetSteps[torch.Tensor]:
-        guided = self.batch.items[0].plan.guided
-        scaled = self.scheduler.scale_model_input(latents, timestep)
-        wide = torch.cat([scaled, conditions], dim=1).to(self.dtype)
-        noise = yield UNetInput(
-            torch.cat([wide, wide]) if guided else wide, timestep, self.embeddings, self.batch.attention
-        )
-        if not guided:
-            return noise
+
+class _Caller:
+    """The UNet's calls of one pass: which rows are computed, and how much of the UNet.
+
+    Args:
+        batch: what both passes share.
+        embeddings: those of the batch in the UNet's precision.
+        which: the pass.
+        channels: of the noise.
+    """
+
+    def __init__(self, batch: Batch, embeddings: torch.Tensor, which: PassPlan, channels: int) -> None:
+        plan = batch.items[0].plan
+        self.batch, self.interval, self.channels = batch, plan.cache_interval, channels
+        self.guided_steps = round(plan.cfg_until * which.steps) if plan.guided else 0
+        self.both, self.positive = embeddings, embeddings[-len(batch.cfg) :]
+        self.deep: torch.Tensor | None = None
+
+    def predicted(self, wide: torch.Tensor, timestep: Any, step: int) -> UNetSteps[torch.Tensor]:
+        """The noise of ``wide``, the latents with the condition behind them, at a step counted from 0."""
+        if step >= self.guided_steps:
+            return (yield from self._called(wide, timestep, self.positive, step))
+        noise = yield from self._called(torch.cat([wide, wide]), timestep, self.both, step)
         negative, positive = noise.chunk(2)
         return negative + self.batch.cfg * (positive - negative)
+
+    def _called(
+        self, sample: torch.Tensor, timestep: Any, embeddings: torch.Tensor, step: int
+    ) -> UNetSteps[torch.Tensor]:
+        given = UNetInput(sample, timestep, embeddings, self.batch.attention)
+        if self.interval == 1:
+            noise = yield given
+        elif self.deep is None or step % self.interval == 0:
+            found = yield replace(given, with_deep=True)
+            noise, self.deep = found[:, : self.channels], found[:, self.channels :]
+        else:
+            # The positive rows come last; they alone are left where guidance has ended since.
+            noise = yield replace(given, deep=self.deep[-len(sample) :])
+        return noise
 
 
 def predicted_latents(scheduler: Any, stepped: Sequence[torch.Tensor]) -> torch.Tensor:

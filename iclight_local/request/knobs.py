@@ -92,6 +92,19 @@ class Knobs(BaseModel):
         description="Guidance scale; 1 switches guidance off and halves the work.",
         json_schema_extra=_by_model(2.0, 7.0),
     )
+    cfg_until: float = Field(
+        1,
+        ge=0,
+        le=1,
+        description="Share of each pass's steps that are guided; the later ones go without, for half the work.",
+    )
+    cache_interval: int = Field(
+        1,
+        ge=1,
+        le=10,
+        description="Every so many steps of a pass the whole UNet is computed; those between compute its outermost "
+        "level alone and take the rest from the last whole step (DeepCache). 1: all of them whole.",
+    )
     lowres_denoise: float = Field(
         0.9,
         ge=0.1,

@@ -32,6 +32,7 @@ def changed(path: Path, levels: int) -> None:
     [
         (("--light-source", "left"), ()),
         (("--light", "top-left 3200K + right 0.5", "--fit", "pad"), ()),
+        (("--light-source", "left", "--steps", "4", "--cache-interval", "2", "--cfg-until", "0.5"), ()),
         (("--fit", "input", "--keep", "all", "--light-source", "top", "--light-strength", "0.7"), ()),
         (("--background-image", str(BACKGROUND), "--prompt", "sea"), ("--background-image", str(BACKGROUND))),
         (("--matte", str(MATTE), "--light-source", "left"), ("--matte", str(MATTE))),

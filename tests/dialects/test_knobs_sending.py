@@ -25,6 +25,8 @@ VALUES: dict[str, list[Any]] = {
     "height": [64, 768, 1024],
     "steps": [1, 12, 25, 30, 100],
     "cfg": [1, 2, 5.5],
+    "cfg_until": [0, 0.5],
+    "cache_interval": [2, 10],
     "lowres_denoise": [0.3, 0.85],
     "highres_scale": [1, 1.1, 3],
     "highres_denoise": [0.1, 0.45],

@@ -128,6 +128,8 @@ def test_what_is_too_much_together_is_done_alone(monkeypatch: pytest.MonkeyPatch
         ({"highres_scale": 2}, False),
         ({"highres_denoise": 0.9}, True),
         ({"cfg": 1}, True),
+        ({"cfg_until": 0.5}, True),
+        ({"cache_interval": 2}, True),
         ({"light_source": "left"}, True),
         ({"number_of_images": 2}, True),
         ({"background_image": BACKGROUND}, False),

@@ -78,6 +78,8 @@ def test_generators_of_a_batch(fc: ICLightPipeline, three: list[UInt8Array]) -> 
         ({"steps": [2, 3]}, "lowres"),
         ({"light_source": ["none", "left"]}, "lowres"),
         ({"cfg": [1.0, 2.0]}, "guided"),
+        ({"cfg_until": [1.0, 0.5]}, "cfg_until"),
+        ({"cache_interval": [1, 2]}, "cache_interval"),
         ({"number_of_images": [1, 2]}, "number_of_images"),
         ({"noise_device": ["cpu", "device"]}, "noise_device"),
     ],
