@@ -21,6 +21,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from benchmarks.batch.tables import batch_table
 from benchmarks.editing import table as editing_table
 from benchmarks.serving.tables import kills_table, load_table
+from benchmarks.speed.fewer import short_table as fewer_short
+from benchmarks.speed.fewer import table as fewer_table
 from iclight_local.batch.options import BatchOptions
 from iclight_local.bench.table import markdown
 from iclight_local.cli import COMMANDS, command_summary
@@ -40,10 +42,10 @@ from iclight_local.settings import PREFIX, SERVE_TABLE, ServeSettings, Settings
 ROOT = Path(__file__).parent.parent
 MEASURED = ROOT / "weights" / "mini" / "measured.json"
 """What ``python -m benchmarks mini`` measured of the embedded model."""
-SERVED, KILLED, BENCH, EDITED = (
-    ROOT / "benchmarks" / "measured" / f"{name}.json" for name in ("serving", "crashes", "vendors", "editing")
+SERVED, KILLED, BENCH, EDITED, FEWER = (
+    ROOT / "benchmarks" / "measured" / f"{name}.json" for name in ("serving", "crashes", "vendors", "editing", "fewer")
 )
-"""What ``python -m benchmarks serving``, ``crashes``, ``vendors`` and ``editing`` measured."""
+"""What ``python -m benchmarks serving``, ``crashes``, ``vendors``, ``editing`` and ``fewer`` measured."""
 
 
 BATCHES = {
@@ -199,6 +201,7 @@ README_TABLES: Tables = {
     "settings": settings,
     "serve": lambda: settings(ServeSettings, f"{PREFIX}{SERVE_TABLE.upper()}_"),
     "memory": memory,
+    "fewer": lambda: fewer_short(json.loads(FEWER.read_text())),
     "segmenters": segmenters,
     "providers": providers,
     "bench": bench,
@@ -216,6 +219,7 @@ PAGES: dict[Path, Tables] = {
         "batch": lambda: batch_table({name: json.loads(path.read_text()) for name, path in BATCHES.items()}),
         "crashes": lambda: kills_table(json.loads(KILLED.read_text())),
         "editing": lambda: editing_table(json.loads(EDITED.read_text())),
+        "fewer": lambda: fewer_table(json.loads(FEWER.read_text())),
     },
 }
 """Every page with generated tables."""
