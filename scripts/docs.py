@@ -21,6 +21,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from benchmarks.batch.tables import batch_table
 from benchmarks.editing import table as editing_table
 from benchmarks.serving.tables import kills_table, load_table
+from benchmarks.speed.fewer import short_table as fewer_short
+from benchmarks.speed.fewer import table as fewer_table
 from benchmarks.speed.steps import table as stepping_table
 from iclight_local.batch.options import BatchOptions
 from iclight_local.bench.table import markdown
@@ -41,11 +43,11 @@ from iclight_local.settings import PREFIX, SERVE_TABLE, ServeSettings, Settings
 ROOT = Path(__file__).parent.parent
 MEASURED = ROOT / "weights" / "mini" / "measured.json"
 """What ``python -m benchmarks mini`` measured of the embedded model."""
-SERVED, KILLED, BENCH, EDITED, STEPPED = (
+SERVED, KILLED, BENCH, EDITED, STEPPED, FEWER = (
     ROOT / "benchmarks" / "measured" / f"{name}.json"
-    for name in ("serving", "crashes", "vendors", "editing", "stepping")
+    for name in ("serving", "crashes", "vendors", "editing", "stepping", "fewer")
 )
-"""What ``python -m benchmarks serving``, ``crashes``, ``vendors``, ``editing`` and ``stepping`` measured."""
+"""What ``python -m benchmarks serving``, ``crashes``, ``vendors``, ``editing``, ``stepping`` and ``fewer`` measured."""
 
 
 BATCHES = {
@@ -201,6 +203,7 @@ README_TABLES: Tables = {
     "settings": settings,
     "serve": lambda: settings(ServeSettings, f"{PREFIX}{SERVE_TABLE.upper()}_"),
     "memory": memory,
+    "fewer": lambda: fewer_short(json.loads(FEWER.read_text())),
     "segmenters": segmenters,
     "providers": providers,
     "bench": bench,
@@ -219,6 +222,7 @@ PAGES: dict[Path, Tables] = {
         "crashes": lambda: kills_table(json.loads(KILLED.read_text())),
         "editing": lambda: editing_table(json.loads(EDITED.read_text())),
         "stepping": lambda: stepping_table(json.loads(STEPPED.read_text())),
+        "fewer": lambda: fewer_table(json.loads(FEWER.read_text())),
     },
 }
 """Every page with generated tables."""

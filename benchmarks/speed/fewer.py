@@ -55,7 +55,7 @@ ASKS = (
 SD15_SIZES = ((64, 80), (96, 120))
 """Latents of both passes at SD1.5's default size: 512 x 640 pixels, then 768 x 960."""
 SD15 = {"sample_size": 64, "cross_attention_dim": 768, "attention_head_dim": 8, "in_channels": 8}
-SHOWN, SIDE, HEAD = 6, 144, 40
+SHOWN, SIDE, HEAD = 6, 144, 46
 """Scenes on the sheet, and the pixels of a picture and of its heading."""
 
 
@@ -238,7 +238,12 @@ def _draw(rows: Mapping[int, Mapping[str, Bytes]], out: Path) -> None:
     page = Image.new("RGB", (len(columns) * SIDE, HEAD + len(rows) * SIDE), (24, 24, 24))
     pen = ImageDraw.Draw(page)
     for place, name in enumerate(columns):
-        pen.multiline_text((place * SIDE + 3, 1), name.replace(", ", ",\n"), fill=(250, 220, 120), font_size=11)
+        pen.multiline_text(
+            (place * SIDE + 3, 1),
+            name.replace(", ", ",\n").replace(" from", "\nfrom"),
+            fill=(250, 220, 120),
+            font_size=11,
+        )
         for line, row in enumerate(rows.values()):
             small = Image.fromarray(row[name]).resize((SIDE, SIDE), Image.Resampling.LANCZOS)
             page.paste(small, (place * SIDE, HEAD + line * SIDE))
@@ -249,15 +254,15 @@ def _draw(rows: Mapping[int, Mapping[str, Bytes]], out: Path) -> None:
 def table(result: Mapping[str, Any]) -> str:
     """The summary as markdown, and what it was measured on."""
     head = (
-        "| | UNet operations, SD1.5 | UNet operations, mini | time, mini | PSNR to the full run, mean (least) "
+        "| | operations, SD1.5 | operations, mini | time, mini | PSNR to the full run, mean (least) "
         "| light from the asked side | warm light warmer than cool |"
     )
-    full = result["ways"][FULL]["operations"]
+    full, warmer = result["ways"][FULL]["operations"], result["ways"][FULL]["summary"]["warmer"]
     rows = []
     for name, way in result["ways"].items():
         saved = " | ".join(_percent(way["operations"][model] / full[model]) for model in ("sd15", "mini"))
-        rows.append(f"| {name} | {saved} | {_judged(name, way['summary'])} |")
-    rows.append(f"| {OTHER_SEED} | 100 % | 100 % | {_judged(OTHER_SEED, result['other_seed']['summary'])} |")
+        rows.append(f"| {name} | {saved} | {_judged(name, way['summary'], warmer)} |")
+    rows.append(f"| {OTHER_SEED} | 100 % | 100 % | {_judged(OTHER_SEED, result['other_seed']['summary'], warmer)} |")
     ran, asked = result["environment"], result["experiment"]
     where = f"{ran['processor']}, {ran['cores']} cores, no GPU, load {ran['load_average'][0]}; {ran['time'][:10]}"
     what = (
@@ -278,12 +283,12 @@ def short_table(result: Mapping[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _judged(name: str, summary: Mapping[str, float] | None) -> str:
+def _judged(name: str, summary: Mapping[str, float] | None, warmer: float) -> str:
     if summary is None:
         return " | ".join(["not measured"] * 4)
     near = "" if name == FULL else f" ({summary['psnr_least']:.1f})"
-    shares = " | ".join(_percent(summary[figure]) for figure in ("side", "colour"))
-    return f"{_percent(summary['time'])} | {_near(name, summary)}{near} | {shares}"
+    colour = f"{_percent(summary['colour'])} ({summary['warmer'] / warmer:.2f})"
+    return f"{_percent(summary['cpu_time'])} | {_near(name, summary)}{near} | {_percent(summary['side'])} | {colour}"
 
 
 def _near(name: str, summary: Mapping[str, float]) -> str:

@@ -24,6 +24,7 @@ from iclight_local.pipelines.adapters import add_loras, use_lcm
 from iclight_local.pipelines.iclight import ICLightPipeline
 from iclight_local.pipelines.loading import quiet_loading
 from iclight_local.pipelines.loops import Loop, Settle
+from iclight_local.pipelines.lossless import quicken
 from iclight_local.pipelines.memory import work_of
 from iclight_local.pipelines.normals import NormalMap, normals_steps
 from iclight_local.pipelines.offloading import CardMemory
@@ -271,6 +272,7 @@ class LocalEngine:
         add_loras(pipe, self.loras)
         if self.options.preset == "fast":
             use_lcm(pipe)
+        pipe.computed_by = quicken(pipe, placement)
         pipe.remembered = Remembered(REMEMBERED)
         pipe.set_progress_bar_config(disable=True)
         return pipe

@@ -87,6 +87,7 @@ class Run:
         self.weights: dict[str, str] = {}
         self.finished: list[Finished] = []
         self.measures = Measures()
+        self.computed_by: str | None = None
         self.previewer: Previewer | None = None
         idle = engine.memory.idle_notice
         self.notices = [*engine.options.notices, *([] if idle is None else [idle])]
@@ -137,6 +138,7 @@ class Run:
         engine = self.engine
         with self.stage("load"):
             pipe = engine.load(self.plan.model)
+            self.computed_by = pipe.computed_by
             if engine.options.preview_every and self.progress is not None:
                 self.previewer, notices = engine.previewer(pipe)
                 self.notices += notices
@@ -206,6 +208,8 @@ class Run:
         record = dict(told.record)
         record["weights"] = {"bundle": engine.options.bundle.name, "sha256": self.weights}
         record["engine"] = {"name": engine.name, **engine.placement.describe()}
+        if self.computed_by is not None:
+            record["engine"]["computed_by"] = self.computed_by
         if self.measures.words:
             record["engine"]["memory"] = self.measures.words
         if engine.options.preset != "none":
