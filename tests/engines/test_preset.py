@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -66,18 +67,24 @@ def test_both_passes_run_the_steps(knobs: dict[str, Any], steps: int, fast: Loca
     assert [passes[name]["steps"] for name in ("lowres", "highres")] == [steps, steps]
 
 
-def test_the_timesteps_are_those_of_lcm(fast: LocalEngine) -> None:
+def test_the_timesteps_are_those_of_lcm(fast: LocalEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     """Multiples of 20, less 1, as LCM-LoRA was distilled on; the highres pass begins in the middle."""
     seen: list[int] = []
+    own: list[LCMScheduler] = []
+    copied = copy.deepcopy
+    monkeypatch.setattr(
+        "iclight_local.pipelines.iclight.copy.deepcopy", lambda each: own.append(copied(each)) or own[-1]
+    )
     pipe = fast.load("fc")
     hook = pipe.unet.register_forward_pre_hook(lambda module, args: seen.append(int(args[1])))
     fast.relight(request())
     hook.remove()
     assert seen[:6] == [999, 839, 679, 499, 339, 179]
     assert seen[6:] == [499, 419, 339, 259, 179, 99]
-    assert isinstance(pipe.scheduler, LCMScheduler)
-    assert pipe.scheduler.config.beta_schedule == "scaled_linear"
-    assert pipe.scheduler.step_index == len(pipe.scheduler.timesteps), "the last step adds no noise"
+    (scheduler,) = own
+    assert isinstance(scheduler, LCMScheduler)
+    assert scheduler.config.beta_schedule == "scaled_linear"
+    assert scheduler.step_index == len(scheduler.timesteps), "the last step adds no noise"
 
 
 def test_what_the_user_sets_stays(fast: LocalEngine) -> None:
