@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,9 @@ from iclight_local.engines.local import LocalEngine
 from iclight_local.engines.presets import PRESETS, preset_lora, with_preset
 from iclight_local.errors import InvalidRequest, WeightsError
 from iclight_local.layouts.lora import LoraFile
+from iclight_local.pipelines import iclight as pipeline_module
+from iclight_local.pipelines.iclight import ICLightPipeline
+from iclight_local.pipelines.relighting import Call
 from tests.engines.lora_files import write_kohya_lora
 from tests.engines.relights import SUBJECT, asked, local
 from tests.engines.test_local_runs import Calls
@@ -71,10 +73,13 @@ def test_the_timesteps_are_those_of_lcm(fast: LocalEngine, monkeypatch: pytest.M
     """Multiples of 20, less 1, as LCM-LoRA was distilled on; the highres pass begins in the middle."""
     seen: list[int] = []
     own: list[LCMScheduler] = []
-    copied = copy.deepcopy
-    monkeypatch.setattr(
-        "iclight_local.pipelines.iclight.copy.deepcopy", lambda each: own.append(copied(each)) or own[-1]
-    )
+    spread = pipeline_module.relit_latents
+
+    def noted(pipe: ICLightPipeline, call: Call) -> Any:
+        own.append(call.scheduler)
+        return spread(pipe, call)
+
+    monkeypatch.setattr(pipeline_module, "relit_latents", noted)
     pipe = fast.load("fc")
     hook = pipe.unet.register_forward_pre_hook(lambda module, args: seen.append(int(args[1])))
     fast.relight(request())
