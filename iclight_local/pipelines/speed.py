@@ -143,7 +143,7 @@ class Ticks:
     def note(self) -> None:
         """The moment at which the device is done with what it was given so far."""
         if self._device.type == "cuda":
-            event = torch.cuda.Event(enable_timing=True)
+            event: Any = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
             event.record(torch.cuda.current_stream(self._device))
             self._noted.append(event)
         else:
