@@ -21,7 +21,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from benchmarks.batch.tables import batch_table
 from benchmarks.editing import table as editing_table
 from benchmarks.serving.tables import kills_table, load_table
+from benchmarks.speed.tables import cpu_table, profile_table
 from iclight_local.batch.options import BatchOptions
+from iclight_local.bench.speed_table import markdown as machine_table
 from iclight_local.bench.table import markdown
 from iclight_local.cli import COMMANDS, command_summary
 from iclight_local.cli.providers import PRICE_UNKNOWN, takes
@@ -44,6 +46,8 @@ SERVED, KILLED, BENCH, EDITED = (
     ROOT / "benchmarks" / "measured" / f"{name}.json" for name in ("serving", "crashes", "vendors", "editing")
 )
 """What ``python -m benchmarks serving``, ``crashes``, ``vendors`` and ``editing`` measured."""
+SPEED, MACHINE = (ROOT / "benchmarks" / "measured" / f"{name}.json" for name in ("speed", "speed_machine"))
+"""What ``python -m benchmarks speed`` and ``iclight bench speed`` measured."""
 
 
 BATCHES = {
@@ -202,6 +206,8 @@ README_TABLES: Tables = {
     "segmenters": segmenters,
     "providers": providers,
     "bench": bench,
+    "speed": lambda: cpu_table(json.loads(SPEED.read_text())),
+    "machine": lambda: machine_table(json.loads(MACHINE.read_text())),
     "errors": exit_statuses,
 }
 
@@ -216,6 +222,7 @@ PAGES: dict[Path, Tables] = {
         "batch": lambda: batch_table({name: json.loads(path.read_text()) for name, path in BATCHES.items()}),
         "crashes": lambda: kills_table(json.loads(KILLED.read_text())),
         "editing": lambda: editing_table(json.loads(EDITED.read_text())),
+        "speed": lambda: profile_table(json.loads(SPEED.read_text())),
     },
 }
 """Every page with generated tables."""

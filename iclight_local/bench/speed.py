@@ -38,6 +38,9 @@ class SpeedPlan:
         knobs: what is asked of the picture, as a request takes it, without the picture.
         runs: pictures after the first one.
         picture: its file; None: a drawn one.
+
+    Raises:
+        InvalidRequest: a knob is wrong.
     """
 
     settings: Settings
@@ -45,14 +48,15 @@ class SpeedPlan:
     runs: int
     picture: str | None = None
 
-    def request(self) -> RelightRequest:
-        """What is relit over and over.
+    def __post_init__(self) -> None:
+        self._of("drawn")
 
-        Raises:
-            InvalidRequest: a knob is wrong.
-        """
-        source = drawn_picture() if self.picture is None else self.picture
-        return RelightRequest(**{"seed": SEED, **self.knobs, "subject_image": source})
+    def request(self) -> RelightRequest:
+        """What is relit over and over."""
+        return self._of(drawn_picture() if self.picture is None else self.picture)
+
+    def _of(self, picture: str | bytes) -> RelightRequest:
+        return RelightRequest(**{"seed": SEED, **self.knobs, "subject_image": picture})
 
 
 @dataclass

@@ -39,7 +39,6 @@ def run(parsed: argparse.Namespace) -> int:
         runs=whole("--runs", parsed.runs, 1),
         picture=parsed.picture,
     )
-    plan.request()
     out = None if parsed.out is None else Path(parsed.out).expanduser()
     if out is not None:
         check_writable(out, overwrite=parsed.overwrite)
