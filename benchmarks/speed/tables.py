@@ -42,10 +42,11 @@ def circumstances(result: dict[str, Any]) -> str:
     """What was measured where, in one line."""
     ran, asked = result["environment"], result["experiment"]
     forms = "; ".join(f"{name}: {_how(side['engine'])}" for name, side in result["sides"].items() if "engine" in side)
-    size = f"{asked['width']} x {asked['height']}"
+    size, steps = f"{asked['width']} x {asked['height']}", asked["steps"]
+    whole = f"; a whole run: {size}, {steps} calls of the UNet in each pass, {asked['runs']} pairs"
     return (
-        f"Weights: {asked['bundle']} ({asked['model']}), batch 2, {asked['pairs']} interleaved pairs a size; "
-        f"a whole run: {size}, {asked['steps']} calls of the UNet in each pass, {asked['runs']} pairs. "
+        f"Weights: {asked['bundle']} ({asked['model']}), batch 2, {asked['pairs']} interleaved pairs a size"
+        f"{whole if asked['runs'] else ''}. "
         f"{forms}. On {ran['processor']}, {ran['cores']} cores, {ran['memory_gib']} GiB, no GPU, measured peak "
         f"{result['peak']['per_second'] / 1e9:.0f} GFLOP/s (fp32), load {ran['load_average'][0]} at the start; "
         f"{ran['time'][:10]}."
