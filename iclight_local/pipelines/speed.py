@@ -13,6 +13,7 @@ import torch
 from diffusers import UNet2DConditionModel
 from torch.utils.flop_counter import FlopCounterMode
 
+from iclight_local.errors import OutOfMemory
 from iclight_local.pipelines.placement import device_errors
 from iclight_local.pipelines.text import chunks_of
 from iclight_local.pipelines.unet_calls import UNetInput, plainly
@@ -89,16 +90,23 @@ def unet_operations(config: Any, shape: CallShape) -> int:
 
 
 def matrix_products(placement: Placement) -> dict[int, list[float]]:
-    """Seconds of products of two square matrices in the UNet's precision, by the matrices' rows."""
+    """Seconds of products of two square matrices in the UNet's precision, by the matrices' rows.
+
+    Raises:
+        OutOfMemory: not even small ones fit.
+    """
     found: dict[int, list[float]] = {}
-    with device_errors(placement):
-        for side in SIDES:
-            left, right = (torch.randn(side, side, device=placement.device).to(placement.dtype) for _ in range(2))
-            product = torch.empty_like(left)
-            multiply = partial(torch.mm, left, right, out=product)
-            found[side] = [_timed(multiply, placement.device) for _ in range(PRODUCTS + 1)][1:]
-            if min(found[side]) > ENOUGH_S:
-                break
+    for side in SIDES:
+        try:
+            with device_errors(placement):
+                found[side] = _products(side, placement)
+        except OutOfMemory:
+            # The models are there, too; smaller ones will do.
+            if not found:
+                raise
+            break
+        if min(found[side]) > ENOUGH_S:
+            break
     return found
 
 
@@ -156,6 +164,12 @@ class Ticks:
         if self._device.type == "cuda":
             return [before.elapsed_time(after) / 1000 for before, after in pairwise(self._noted)]
         return [after - before for before, after in pairwise(self._noted)]
+
+
+def _products(side: int, placement: Placement) -> list[float]:
+    left, right = (torch.randn(side, side, device=placement.device).to(placement.dtype) for _ in range(2))
+    multiply = partial(torch.mm, left, right, out=torch.empty_like(left))
+    return [_timed(multiply, placement.device) for _ in range(PRODUCTS + 1)][1:]
 
 
 def _timed(work: Callable[[], Any], device: torch.device) -> float:

@@ -7,9 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from iclight_local.engines.local import LocalEngine
-from iclight_local.pipelines.speed import CallShape, call_shape, matrix_peak, unet_operations
+from iclight_local.errors import OutOfMemory
+from iclight_local.pipelines.placement import choose_placement
+from iclight_local.pipelines.speed import CallShape, call_shape, matrix_peak, matrix_products, unet_operations
 from iclight_local.plan import make_plan
 from iclight_local.request import Knobs
 from tests.cli.commands import SUBJECT, Command
@@ -140,6 +143,21 @@ def test_the_operations_of_sd15() -> None:
 
 def test_the_peak_is_that_of_the_best_product() -> None:
     assert matrix_peak({10: [1.0, 0.5], 100: [4.0, 5.0]}) == pytest.approx(2 * 100**3 / 4)
+
+
+def test_products_that_do_not_fit_are_left_out(monkeypatch: pytest.MonkeyPatch, one_thread: None) -> None:
+    multiply = torch.mm
+
+    def small(left: torch.Tensor, *values: Any, **more: Any) -> torch.Tensor:
+        if len(left) > 128:
+            raise torch.OutOfMemoryError("allocate memory")
+        return multiply(left, *values, **more)
+
+    monkeypatch.setattr(torch, "mm", small)
+    assert {side: len(each) for side, each in matrix_products(choose_placement("cpu")).items()} == {128: 5}
+    monkeypatch.setattr("iclight_local.pipelines.speed.SIDES", (256,))
+    with pytest.raises(OutOfMemory, match="cpu"):
+        matrix_products(choose_placement("cpu"))
 
 
 def test_the_sizes_of_a_call_follow_the_plan(golden_weights: None) -> None:
