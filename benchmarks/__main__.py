@@ -18,6 +18,7 @@ from benchmarks.options import (
     add_transfer_options,
 )
 from benchmarks.sides import SIDES, Experiment
+from benchmarks.speed.command import add_speed_options
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -110,6 +111,9 @@ def build_parser() -> argparse.ArgumentParser:
     vendors.add_argument("--weights", default=argparse.SUPPRESS, help="a bundle, usually mini")
     vendors.add_argument("--record", type=Path, default=argparse.SUPPRESS, help="folder to keep every answer in")
     vendors.set_defaults(run=_vendors)
+
+    speed = commands.add_parser("speed", help="the CPU against plain diffusers: UNet, whole run, stages, profile")
+    add_speed_options(speed)
 
     truths = commands.add_parser("truths", help="scenes with true renders and a manifest, for iclight bench")
     truths.add_argument("--out", type=Path, required=True, help="folder to write them to")

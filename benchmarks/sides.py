@@ -71,7 +71,7 @@ def load(side: str, experiment: Experiment) -> Relight:
         side: one of :data:`SIDES`.
         experiment: what to load and where.
     """
-    knobs = {name: asdict(experiment)[name] for name in _KNOBS}
+    knobs = {name: asdict(experiment)[name] for name in KNOBS}
     loader = {"iclight_local": _load_ours, "plain": _load_plain}[side]
     return loader(experiment, knobs, foreground(experiment))
 
@@ -98,7 +98,7 @@ def foreground(experiment: Experiment) -> Image.Image:
     return Image.fromarray(picture.clip(0, 255).astype(np.uint8))
 
 
-_KNOBS = (
+KNOBS = (
     "prompt", "width", "height", "steps", "cfg", "light_source", "highres_scale", "number_of_images",
 )  # fmt: skip
 

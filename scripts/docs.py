@@ -24,7 +24,9 @@ from benchmarks.serving.tables import kills_table, load_table
 from benchmarks.speed.fewer import short_table as fewer_short
 from benchmarks.speed.fewer import table as fewer_table
 from benchmarks.speed.steps import table as stepping_table
+from benchmarks.speed.tables import cpu_table, profile_table
 from iclight_local.batch.options import BatchOptions
+from iclight_local.bench.speed_table import markdown as machine_table
 from iclight_local.bench.table import markdown
 from iclight_local.cli import COMMANDS, command_summary
 from iclight_local.cli.providers import PRICE_UNKNOWN, takes
@@ -48,6 +50,8 @@ SERVED, KILLED, BENCH, EDITED, STEPPED, FEWER = (
     for name in ("serving", "crashes", "vendors", "editing", "stepping", "fewer")
 )
 """What ``python -m benchmarks serving``, ``crashes``, ``vendors``, ``editing``, ``stepping`` and ``fewer`` measured."""
+SPEED, MACHINE = (ROOT / "benchmarks" / "measured" / f"{name}.json" for name in ("speed", "speed_machine"))
+"""What ``python -m benchmarks speed`` and ``iclight bench speed`` measured."""
 
 
 BATCHES = {
@@ -207,6 +211,8 @@ README_TABLES: Tables = {
     "segmenters": segmenters,
     "providers": providers,
     "bench": bench,
+    "speed": lambda: cpu_table(json.loads(SPEED.read_text())),
+    "machine": lambda: machine_table(json.loads(MACHINE.read_text())),
     "errors": exit_statuses,
 }
 
@@ -223,6 +229,7 @@ PAGES: dict[Path, Tables] = {
         "editing": lambda: editing_table(json.loads(EDITED.read_text())),
         "stepping": lambda: stepping_table(json.loads(STEPPED.read_text())),
         "fewer": lambda: fewer_table(json.loads(FEWER.read_text())),
+        "speed": lambda: profile_table(json.loads(SPEED.read_text())),
     },
 }
 """Every page with generated tables."""

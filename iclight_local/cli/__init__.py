@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from iclight_local.errors import Cancelled, EngineError, ICLightError
@@ -17,10 +18,10 @@ if TYPE_CHECKING:
     from iclight_local.cli.parser import Parser
 
 COMMANDS = (
-    *("relight", "edit", "sheet", "light", "normals", "batch", "inspect", "replay", "bench"),
+    *("relight", "edit", "sheet", "light", "normals", "batch", "inspect", "replay", "bench", "bench speed"),
     *("serve", "keys", "weights", "providers", "doctor"),
 )
-"""Each is a module of this package with ``SUMMARY``, ``add_arguments`` and ``run``."""
+"""Each is a module of this package with ``SUMMARY``, ``add_arguments`` and ``run``; two words are joined by ``_``."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -68,12 +69,22 @@ def _unexpected(error: Exception) -> str:
 
 def command_summary(name: str) -> str:
     """What a command does, in one sentence."""
-    return str(import_module(f"iclight_local.cli.{name}").SUMMARY)
+    return str(_module(name).SUMMARY)
+
+
+def _module(name: str) -> ModuleType:
+    return import_module(f"iclight_local.cli.{name.replace(' ', '_')}")
+
+
+def _joined(given: list[str]) -> list[str]:
+    """The arguments with a command of two words as one argument."""
+    first = " ".join(given[:2])
+    return [first, *given[2:]] if first in COMMANDS else given
 
 
 def _run(given: list[str]) -> int:
     try:
-        parsed = _parser().parse_args(given)
+        parsed = _parser().parse_args(_joined(given))
     except SystemExit:  # argparse ends so after --help and --version.
         _flush()
         raise
@@ -105,7 +116,7 @@ def _parser() -> Parser:
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=Parser)
     for name in COMMANDS:
-        module = import_module(f"iclight_local.cli.{name}")
+        module = _module(name)
         command = commands.add_parser(name, help=module.SUMMARY, description=module.SUMMARY, allow_abbrev=False)
         module.add_arguments(command)
         command.set_defaults(run=module.run)

@@ -41,7 +41,7 @@ def add_arguments(parser: Parser) -> None:
         "pictures",
         metavar="PICTURE",
         nargs="+",
-        help="A picture's file, or a manifest of scenes (JSON) with true renders.",
+        help="A picture's file, or a manifest of scenes (JSON) with true renders; a file `speed` is written ./speed.",
     )
     parser.add_argument("--out", metavar="DIR", required=True, help="Folder for bench.json, report.html and pictures.")
     parser.add_argument("--overwrite", action="store_true", help="Replace the bench that lies there.")
@@ -81,8 +81,8 @@ def run(parsed: argparse.Namespace) -> int:
         cases=read_cases(parsed.pictures),
         entrants=_entrants(parsed),
         knobs=given(parsed, RelightRequest),
-        runs=_whole("--runs", parsed.runs, 1),
-        warmup=_whole("--warmup", parsed.warmup, 0),
+        runs=whole("--runs", parsed.runs, 1),
+        warmup=whole("--warmup", parsed.warmup, 0),
         out=out,
         segmenter=settings.segmenter,
         allow_noncommercial=settings.allow_noncommercial,
@@ -90,7 +90,7 @@ def run(parsed: argparse.Namespace) -> int:
     if not can_plot():
         show_warnings([NO_PLOTS])
     _announce(plan)
-    with _bar() as told:
+    with bar() as told:
         result = Bench(plan, told).run()
     report = write_report(result, out)
     if not result["complete"]:
@@ -185,25 +185,30 @@ def _number(option: str, text: str | None) -> float | None:
     return value
 
 
-def _whole(option: str, text: str, least: int) -> int:
+def whole(option: str, text: str, least: int) -> int:
+    """A whole number of an option.
+
+    Raises:
+        InvalidRequest: it is none, or too small or large.
+    """
     if not text.isdecimal() or not least <= int(text) <= 10_000:
         raise InvalidRequest(f"{option} is {text!r}, but must be a whole number from {least} to 10000.")
     return int(text)
 
 
 @contextmanager
-def _bar() -> Iterator[Told]:
+def bar() -> Iterator[Told]:
     """A bar on a terminal, nothing in a pipe."""
     if sys.stderr is None or not sys.stderr.isatty():
         yield _silent
         return
     from tqdm import tqdm
 
-    with tqdm(total=1, leave=False, bar_format="{desc} {bar:30} {n_fmt}/{total_fmt} {elapsed}") as bar:
+    with tqdm(total=1, leave=False, bar_format="{desc} {bar:30} {n_fmt}/{total_fmt} {elapsed}") as shown:
 
         def told(done: int, turns: int, whose: str) -> None:
-            bar.total, bar.n = turns, done
-            bar.set_description_str(whose, refresh=True)
+            shown.total, shown.n = turns, done
+            shown.set_description_str(whose, refresh=True)
 
         yield told
 

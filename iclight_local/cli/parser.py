@@ -35,7 +35,7 @@ class Parser(argparse.ArgumentParser):
         choice = re.match(r"argument (COMMAND|ACTION): invalid choice: '(.*?)' \(choose from (.*)\)", message)
         if choice is not None:
             what, word, known = choice.groups()
-            close = difflib.get_close_matches(word, re.findall(r"[\w-]+", known), n=1)
+            close = difflib.get_close_matches(word, [name.strip("' ") for name in known.split(",")], n=1)
             hint = f"did you mean {close[0]}?" if close else f"{self.prog} --help lists them."
             raise UsageError(f"There is no {what.lower()} {word}: {hint}")
         missing = re.match(r"the following arguments are required: (\S+)$", message)
