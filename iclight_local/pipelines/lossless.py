@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -15,40 +16,57 @@ if TYPE_CHECKING:
     from iclight_local.pipelines.iclight import ICLightPipeline
 
 _log = logging.getLogger(__name__)
-SHARE = 8
-"""Which part of the machine's memory a model's weights may grow by: SD1.5's UNet grows by 2.9 GB where there are 24."""
-WINOGRAD = "winograd"
-"""What records of results call it."""
+SHARE = 6
+"""Which part of the machine's memory a model's weights may grow by: SD1.5's UNet by 3.9 GiB where there are 24."""
+WINOGRAD, PACKED = "winograd", "packed"
+"""What records of results call the ways."""
 
 
 def quicken(pipe: ICLightPipeline, placement: Placement) -> str | None:
-    """Compute a pipeline's 3 x 3 convolutions by Winograd's algorithm, where it runs in float32 on the CPU.
+    """Compute a pipeline's convolutions and matrix products by faster ways, where it runs in float32 on the CPU.
 
     Pictures are the same but for rounding. The weights grow; by how much depends on the memory that the machine has,
     not on what is free of it, so that the same machine makes the same picture.
 
     Returns:
-        The way's name; None where nothing was done.
+        The ways' names; None where nothing was done.
     """
-    if placement.device.type != "cpu" or placement.dtype != torch.float32 or not _can():
+    if placement.device.type != "cpu" or placement.dtype != torch.float32:
         return None
-    from iclight_local.pipelines.winograd import WinogradConv2d, put_in
+    ways = {name: way for name, way in _WAYS.items() if _can(name)}
+    for way in ways.values():
+        for model in (pipe.vae, pipe.unet):
+            way(model)
+    return ", ".join(ways) if ways else None
 
-    budget = psutil.virtual_memory().total // SHARE
-    for model in (pipe.vae, pipe.unet):
-        model.to(memory_format=torch.channels_last)
-        put_in(model, budget)
-    return WINOGRAD if any(isinstance(module, WinogradConv2d) for module in pipe.unet.modules()) else None
+
+def _winograd(model: torch.nn.Module) -> None:
+    from iclight_local.pipelines.winograd import put_in
+
+    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    put_in(model, psutil.virtual_memory().total // SHARE)
+
+
+def _packed(model: torch.nn.Module) -> None:
+    from iclight_local.pipelines.packed import pack
+
+    pack(model)
+
+
+_WAYS: dict[str, Callable[[torch.nn.Module], None]] = {WINOGRAD: _winograd, PACKED: _packed}
 
 
 @cache
-def _can() -> bool:
+def _can(way: str) -> bool:
+    """Whether a way works on this machine."""
     try:
-        from iclight_local.pipelines.winograd import works
-
+        if way == WINOGRAD:
+            from iclight_local.pipelines.winograd import works
+        else:
+            from iclight_local.pipelines.packed import works
         if works():
             return True
-        _log.warning("Winograd's convolution is wrong on this machine, so that the plain one is used.")
-    except Exception:  # noqa: BLE001  # a compiler's edge: without it pictures take longer, and are the same
-        _log.warning("Winograd's convolution cannot be compiled here, so that the plain one is used.", exc_info=True)
+        _log.warning("The way %s computes something else on this machine, so that the plain one is used.", way)
+    except Exception:  # noqa: BLE001  # compilers' and processors' edge: without it pictures take longer, that is all
+        _log.warning("The way %s does not run on this machine, so that the plain one is used.", way, exc_info=True)
     return False

@@ -7,6 +7,7 @@ about 1e-5 of the largest value in float32, where the plain one has 3e-7.
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -161,22 +162,39 @@ def works() -> bool:
 def put_in(model: Any, budget: int) -> int:
     """Put :class:`WinogradConv2d` in the place of a model's convolutions.
 
-    The smallest go first: these see the most pixels.
+    Those that see the most pixels go first: they gain most for the memory they take.
 
     Args:
-        model: a torch module on the CPU; it is changed.
+        model: a UNet or an autoencoder of diffusers on the CPU; it is changed.
         budget: bytes that its weights may grow by.
 
     Returns:
         How many were put in.
     """
-    found = [(parent, name, conv) for parent in model.modules() for name, conv in parent.named_children() if fits(conv)]
-    found.sort(key=lambda each: each[2].weight.numel())
+    found = [
+        (_halvings(f"{path}.{name}", model), conv.weight.numel(), parent, name, conv)
+        for path, parent in model.named_modules()
+        for name, conv in parent.named_children()
+        if fits(conv)
+    ]
+    found.sort(key=lambda each: each[:2])
     done = 0
-    for parent, name, conv in found:
+    for _, _, parent, name, conv in found:
         budget -= 3 * conv.weight.numel() * 4
         if budget < 0:
             break
         setattr(parent, name, WinogradConv2d(conv))
         done += 1
     return done
+
+
+def _halvings(path: str, model: Any) -> int:
+    """How often the picture was halved before it comes to a layer; ``path``: its name in the model."""
+    last = len(model.config.block_out_channels) - 1
+    block = re.search(r"(down|up)_blocks\.(\d+)", path)
+    if block is None:
+        return last if "mid_block" in path else 0
+    number = int(block.group(2))
+    if block.group(1) == "down":
+        return number
+    return last - number - ("upsamplers" in path)

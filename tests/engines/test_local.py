@@ -163,7 +163,13 @@ class TestRecord:
             "lowres": {"width": 64, "height": 64, "steps": 2, "of": 4},
             "highres": {"width": 128, "height": 128, "steps": 3, "of": 6},
         }
-        own = {"name": "local", "device": "cpu", "dtype": "fp32", "vae_dtype": "fp32", "computed_by": "winograd"}
+        own = {
+            "name": "local",
+            "device": "cpu",
+            "dtype": "fp32",
+            "vae_dtype": "fp32",
+            "computed_by": "winograd, packed",
+        }
         assert record["engine"] == own
         assert record["versions"]["torch"] == metadata.version("torch")
         assert [image.size for image in result.images] == [(128, 128)] * 2

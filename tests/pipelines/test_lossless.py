@@ -1,4 +1,4 @@
-"""Winograd's convolution is the plain one but for rounding, in a model as alone."""
+"""The faster ways on the CPU are the plain ones but for rounding, in a model as alone."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import torch
 from golden_pictures import CASES, composite, load_pipe, read
 from peft import LoraConfig
 
-from iclight_local.pipelines import lossless, winograd
+from iclight_local.pipelines import lossless, packed, winograd
 from iclight_local.pipelines.placement import Placement
 from iclight_local.pipelines.winograd import WinogradConv2d, fits, put_in
 
@@ -113,12 +113,22 @@ def test_other_convolutions_are_left_alone(other: torch.nn.Module) -> None:
     assert not fits(other)
 
 
-def test_the_budget_goes_to_the_smallest() -> None:
-    model = torch.nn.Sequential(conv_of(128, 128), conv_of(32, 32), conv_of(64, 64))
-    small = 3 * 4 * 9 * 32 * 32
-    assert put_in(model, small - 1) == 0
-    assert put_in(model, small * 5) == 2
-    assert [type(each) for each in model] == [torch.nn.Conv2d, WinogradConv2d, WinogradConv2d]
+@pytest.mark.usefixtures("every_width")
+def test_the_budget_goes_to_what_sees_the_most_pixels() -> None:
+    unet = load_pipe("fc").unet
+    smallest = min(each.weight.numel() for each in unet.modules() if fits(each))
+    assert put_in(unet, 3 * 4 * smallest - 1) == 0
+    put_in(unet, sum(3 * 4 * each.weight.numel() for each in unet.modules() if fits(each)) // 3)
+    pixels: dict[bool, list[int]] = {True: [], False: []}
+
+    def note(module: Any, args: Any, made: torch.Tensor) -> None:
+        pixels[isinstance(module, WinogradConv2d)].append(made.shape[-1])
+
+    for module in unet.modules():
+        if isinstance(module, WinogradConv2d) or fits(module):
+            module.register_forward_hook(note)
+    unet(torch.randn(1, 8, 32, 32), torch.tensor(500), torch.randn(1, 77, unet.config.cross_attention_dim))
+    assert min(pixels[True]) >= max(pixels[False])
 
 
 @pytest.mark.usefixtures("every_width", "two_threads")
@@ -126,7 +136,7 @@ def test_the_budget_goes_to_the_smallest() -> None:
 def test_pictures_still_equal_the_originals(name: str) -> None:
     case = next(each for each in CASES if each["name"] == name)
     pipe = load_pipe(case["model"])
-    assert lossless.quicken(pipe, CPU) == "winograd"
+    assert lossless.quicken(pipe, CPU) == "winograd, packed"
     knobs = dict(case["params"])
     light, behind = knobs.pop("light", None), knobs.pop("background", None)
     if light is not None:
@@ -172,16 +182,35 @@ def test_a_lora_on_a_convolution_stays(tmp_path: Path) -> None:
     assert distance(quick(*given).sample, plain(*given).sample) > 1e-2
 
 
-def test_where_it_cannot_be_compiled_the_plain_one_is_used(
+def test_where_one_does_not_run_the_plain_one_is_used(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def broken() -> bool:
         raise RuntimeError("no compiler")
 
     monkeypatch.setattr(winograd, "works", broken)
+    monkeypatch.setattr(packed, "works", lambda: False)
     lossless._can.cache_clear()
     try:
         assert lossless.quicken(load_pipe("fc"), CPU) is None
     finally:
         lossless._can.cache_clear()
-    assert "plain one is used" in caplog.text
+    assert caplog.text.count("plain one is used") == 2
+
+
+@pytest.mark.parametrize("rows", [(7,), (2, 3), (1, 40, 2), (0,)], ids=str)
+@pytest.mark.parametrize("bias", [True, False])
+def test_a_packed_layer_is_the_plain_one(rows: tuple[int, ...], bias: bool) -> None:
+    torch.manual_seed(0)
+    linear, given = torch.nn.Linear(96, 65, bias=bias), torch.randn(*rows, 96)
+    made, expected = packed.PackedLinear(linear)(given), linear(given)
+    assert made.shape == expected.shape
+    assert torch.allclose(made, expected, atol=1e-5)
+    turned = torch.randn(96, 5).T
+    assert torch.allclose(packed.PackedLinear(linear)(turned), linear(turned), atol=1e-5)
+
+
+def test_narrow_and_half_layers_are_not_packed() -> None:
+    model = torch.nn.Sequential(torch.nn.Linear(64, 63), torch.nn.Linear(64, 64).bfloat16(), torch.nn.Linear(64, 64))
+    assert packed.pack(model) == 1
+    assert isinstance(model[2], packed.PackedLinear)
