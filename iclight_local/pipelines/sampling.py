@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ from diffusers.utils.torch_utils import randn_tensor
 from iclight_local.errors import InvalidRequest
 from iclight_local.pipelines.items import Item
 from iclight_local.pipelines.latents import encode_pictures
+from iclight_local.pipelines.pacing import StepNoise, clock_device
 from iclight_local.pipelines.unet_calls import UNetInput, UNetSteps
 from iclight_local.plan import PassPlan
 
@@ -84,19 +84,20 @@ class Sampler:
         self.steps_done = 0
         if not hasattr(scheduler, "add_noise"):
             raise InvalidRequest(f"{type(scheduler).__name__} cannot start from an image, as the highres pass does.")
-        accepted = inspect.signature(scheduler.step).parameters
-        self.step_arguments = {"generator": batch.generator} if "generator" in accepted else {}
+        self.noise = StepNoise(scheduler, batch.generator, self.device)
 
     def run(self, which: PassPlan, initial: torch.Tensor | None) -> UNetSteps[torch.Tensor]:
         """Sample one pass from ``initial`` (None: from noise alone); latents stay float32 throughout."""
         scheduler = self.scheduler
         conditions = self._conditions(which)
         latents, timesteps = self._start(which, initial, len(conditions))
-        for index, timestep in enumerate(timesteps):
+        # The UNet's own lie where it runs; by the others the processor steps, which then waits for no card.
+        for index, (timestep, seen) in enumerate(zip(timesteps, timesteps.to(self.device), strict=True)):
             if self.pipe.interrupt:
                 break
-            noise = yield from self._predict(latents, conditions, timestep)
-            stepped = scheduler.step(noise, timestep, latents, **self.step_arguments, return_dict=False)
+            noise = yield from self._predict(latents, conditions, timestep, seen)
+            drawn = self.noise.arguments(latents.shape)
+            stepped = scheduler.step(noise, timestep, latents, **drawn, return_dict=False)
             latents = stepped[0]
             # A second-order scheduler calls the UNet twice for one step.
             if (index + 1) % scheduler.order == 0 or index + 1 == len(timesteps):
@@ -125,7 +126,7 @@ class Sampler:
     def _start(self, which: PassPlan, initial: torch.Tensor | None, count: int) -> tuple[torch.Tensor, torch.Tensor]:
         pipe, scheduler = self.pipe, self.scheduler
         try:
-            scheduler.set_timesteps(which.scheduler_steps, device=self.device)
+            scheduler.set_timesteps(which.scheduler_steps, device=clock_device(self.device))
         except ValueError as error:
             raise InvalidRequest(
                 f"{type(scheduler).__name__} cannot be set to {which.scheduler_steps} steps: use fewer steps, "
@@ -142,12 +143,14 @@ class Sampler:
             scheduler.set_begin_index(skipped)
         return scheduler.add_noise(initial, noise, timesteps[:1].repeat(count)), timesteps
 
-    def _predict(self, latents: torch.Tensor, conditions: torch.Tensor, timestep: Any) -> UNetSteps[torch.Tensor]:
+    def _predict(
+        self, latents: torch.Tensor, conditions: torch.Tensor, timestep: Any, seen: torch.Tensor
+    ) -> UNetSteps[torch.Tensor]:
         guided = self.batch.items[0].plan.guided
         scaled = self.scheduler.scale_model_input(latents, timestep)
         wide = torch.cat([scaled, conditions], dim=1).to(self.dtype)
         noise = yield UNetInput(
-            torch.cat([wide, wide]) if guided else wide, timestep, self.embeddings, self.batch.attention
+            torch.cat([wide, wide]) if guided else wide, seen, self.embeddings, self.batch.attention
         )
         if not guided:
             return noise
