@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from iclight_local.engines.advice import advice, black_surroundings, missed_exposure, no_ground
+from iclight_local.engines.compiling import failure_of
 from iclight_local.engines.finishing import Finished, Source, finish
 from iclight_local.engines.loras import describe_loras
 from iclight_local.engines.presets import preset_warnings
@@ -141,6 +142,8 @@ class Run:
             pipe = engine.load(self.plan.model)
             with device_errors(engine.placement):
                 self.measures = engine.memory.settle(pipe, work_of(self.plan, foregrounds))
+            if engine.compiler is not None:
+                engine.compiler.settle(pipe, self.measures)
             if engine.options.preview_every and self.progress is not None:
                 self.previewer, notices = engine.previewer(pipe)
                 self.notices += notices
@@ -203,6 +206,7 @@ class Run:
     def result(self, images: list[Image.Image], told: Told) -> RelightResult:
         """Gather what came back and how it came about."""
         engine = self.engine
+        notices = [*self.notices, *failure_of(engine.compiler)]
         record = dict(told.record)
         record["weights"] = {"bundle": engine.options.bundle.name, "sha256": self.weights}
         record["engine"] = {"name": engine.name, **engine.placement.describe()}
@@ -220,7 +224,7 @@ class Run:
             engine=engine.name,
             timings=self.timings,
             peak_memory=peak_memory(engine.placement.device) if self._peak is None else self._peak,
-            warnings=engine.tell_once(self.notices) + told.warnings + self._late_warnings(),
+            warnings=engine.tell_once(notices) + told.warnings + self._late_warnings(),
             exif=told.exif,
             measures=tuple(each.measures.as_record() for each in self.finished),
         )
