@@ -6,9 +6,10 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
-from relights import asked, local
+from relights import asked, local, pixels
 
 from iclight_local.engines.compiling import compiler_for, failure_of
 from iclight_local.engines.warming import _counts
@@ -46,7 +47,8 @@ def test_a_relight_with_compile_on(mini: Path) -> None:
     plain = local(weights=str(mini), segmenter="mini").relight(asked())
     result = engine.relight(asked())
     assert isinstance(engine.load("fc").quick, CompiledUNet)
-    assert result.images[0].tobytes() == plain.images[0].tobytes()
+    # Tensors come to it in one order in memory, in which sums may be rounded otherwise.
+    assert np.abs(pixels(result.images[0]).astype(int) - pixels(plain.images[0])).max() <= 1
     assert engine.compiler is not None
     engine.compiler.failure = "It could not be compiled."
     told = [engine.relight(asked()).warnings.count("It could not be compiled.") for _ in range(2)]

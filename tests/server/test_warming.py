@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from iclight_local.errors import WeightsError
 from iclight_local.result import Progress, ProgressCallback
 from iclight_local.server.warming import Warming
 from tests.fake_engine import FakeEngine
+from tests.server.live import PICTURE, serving
 
 
 class Cold(FakeEngine):
@@ -44,6 +46,15 @@ def test_it_is_done_when_the_engine_is() -> None:
     engine.may_end.set()
     assert waited(warming)
     assert engine.warmed == [4]
+
+
+def test_the_server_is_there_before_it_is_ready(tmp_path: Path) -> None:
+    warm: list[bool] = []
+    with serving(tmp_path, warmed=lambda: bool(warm)) as live:
+        assert (live.get("/healthz").status, live.get("/readyz").status) == (200, 503)
+        assert live.form("/relight", {"subject_image": PICTURE}).status == 200, "a call is answered all the same"
+        warm.append(True)
+        assert live.get("/readyz").status == 200
 
 
 def test_a_server_that_stops_does_not_wait_for_all_of_it() -> None:

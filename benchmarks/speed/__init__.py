@@ -1,0 +1,1 @@
+"""How fast relights are, stage by stage."""
