@@ -16,6 +16,7 @@ from benchmarks.options import (
     add_pipeline_options,
     add_serving_options,
     add_transfer_options,
+    size,
 )
 from benchmarks.sides import SIDES, Experiment
 from benchmarks.speed.command import add_speed_options
@@ -122,6 +123,18 @@ def build_parser() -> argparse.ArgumentParser:
     truths.add_argument("--size", type=int, default=512, help="pixels along a side")
     truths.add_argument("--prompt", default="a photograph", help="asked of every scene; it names no side")
     truths.set_defaults(run=_truths)
+
+    gpu = commands.add_parser("gpu", help="speed on a graphics card: everything in one run of minutes")
+    gpu.add_argument("--out", type=Path, required=True, help="JSON file to write; it grows stage by stage")
+    gpu.add_argument("--bundle", type=Path, default=argparse.SUPPRESS, help="a folder; built at random otherwise")
+    gpu.add_argument("--device", default=argparse.SUPPRESS, help="usually cuda")
+    gpu.add_argument("--size", type=size, default=argparse.SUPPRESS, help="of the lowres pass, like 512x640")
+    for name in ("steps", "pairs", "callers", "matrix"):
+        gpu.add_argument(f"--{name}", type=int, default=argparse.SUPPRESS)
+    gpu.add_argument("--rows", type=_counts, default=argparse.SUPPRESS, help="of UNet calls, usually 2,8,32")
+    gpu.add_argument("--seconds", type=float, default=argparse.SUPPRESS, help="after which no further stage begins")
+    gpu.add_argument("--no-compile", dest="compile", action="store_false", default=argparse.SUPPRESS)
+    gpu.set_defaults(run=_gpu)
 
     side = commands.add_parser("side", help="what `pipeline` starts: one side, once, in this process")
     side.add_argument("side", choices=SIDES)
@@ -278,6 +291,20 @@ def _truths(options: argparse.Namespace) -> int:
     from benchmarks.truths import write_scenes
 
     print(write_scenes(options.out, options.scenes, options.first, options.size, options.prompt))
+    return 0
+
+
+def _counts(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split(","))
+
+
+def _gpu(options: argparse.Namespace) -> int:
+    from benchmarks.speed.gpu import Gpu, measure
+
+    values = {name: value for name, value in vars(options).items() if name in Gpu.__dataclass_fields__}
+    width, height = getattr(options, "size", (Gpu.width, Gpu.height))
+    result = measure(Gpu(**{**values, "width": width, "height": height}))
+    print(json.dumps(result, indent=1))
     return 0
 
 

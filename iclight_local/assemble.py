@@ -34,7 +34,7 @@ def open_engine(**overrides: Any) -> Engine:
     return engine_from(load_settings(overrides))
 
 
-def engine_from(settings: Settings, models: Iterable[ModelName] = ()) -> Engine:
+def engine_from(settings: Settings, models: Iterable[ModelName] = (), *, lasting: bool = False) -> Engine:
     """Open the engine of already read settings; raises as :func:`open_engine` does.
 
     Hosted providers are part of it only where the settings name them, and never offline.
@@ -42,26 +42,27 @@ def engine_from(settings: Settings, models: Iterable[ModelName] = ()) -> Engine:
     Args:
         settings: the owner's.
         models: those that will be asked for: their files are checked at once, before anything heavy is imported.
+        lasting: whether many pictures will follow, so that it pays to compile models.
     """
     if settings.engines == (LOCAL,):
-        return _local(settings, models)
+        return _local(settings, models, lasting)
     if settings.offline:
         if LOCAL not in settings.engines:
             raise InvalidRequest(
                 f"{', '.join(settings.engines)} was asked for, and offline mode is on, in which nothing is sent: "
                 "leave one of the two out."
             )
-        return _local(settings, models)
+        return _local(settings, models, lasting)
     if not settings.engines:
         raise InvalidRequest("local_first is off and no provider is allowed, so nobody is left to relight: name one.")
-    candidates = [_candidate(name, settings, list(models)) for name in settings.engines]
+    candidates = [_candidate(name, settings, list(models), lasting) for name in settings.engines]
     return FallbackEngine(candidates)
 
 
-def _candidate(name: str, settings: Settings, models: list[ModelName]) -> Candidate:
+def _candidate(name: str, settings: Settings, models: list[ModelName], lasting: bool) -> Candidate:
     """An engine by its name; what is wrong with a provider's address or key is told here."""
     if name == LOCAL:
-        return Candidate(LOCAL, lambda: _local(settings, models), hosted=False)
+        return Candidate(LOCAL, lambda: _local(settings, models, lasting), hosted=False)
     account, shelf = find_account(list_providers()[name]), find_shelf(settings.upload_url)
 
     def remote() -> Engine:
@@ -72,7 +73,7 @@ def _candidate(name: str, settings: Settings, models: list[ModelName]) -> Candid
     return Candidate(name, remote, hosted=True)
 
 
-def _local(settings: Settings, models: Iterable[ModelName]) -> Engine:
+def _local(settings: Settings, models: Iterable[ModelName], lasting: bool) -> Engine:
     """Open this machine's engine."""
     bundle = find_bundle(settings.weights, settings.home)
     if models:
@@ -89,6 +90,8 @@ def _local(settings: Settings, models: Iterable[ModelName]) -> Engine:
             device=settings.device,
             precision=settings.precision,
             vram=settings.vram,
+            compile=settings.compile,
+            lasting=lasting,
             lora=settings.lora,
             preset=settings.preset,
             preview_every=settings.preview_every,

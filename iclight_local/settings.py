@@ -76,6 +76,11 @@ class Settings(BaseModel):
         description="Size in GB of the graphics card to fit into: models wait in main memory, and the autoencoder "
         "works on less at once, where that is needed. auto reads the card's.",
     )
+    compile: Literal["auto", "on", "off"] = Field(
+        "auto",
+        description="Compile the models for this machine and keep the programs; auto does so on CUDA where many "
+        "pictures follow (serve, batch). Each size takes a minute or more at first.",
+    )
     lora: Annotated[tuple[LoraFile, ...], BeforeValidator(_loras)] = Field(
         (),
         description="LoRA laid on the weights, with the strength it works at behind a colon; several may be given.",
@@ -152,6 +157,9 @@ class ServeSettings(BaseModel):
     max_body_mb: int = Field(64, ge=1, le=4096, description="Size of a call with its pictures in MB.")
     body_seconds: float = Field(60, ge=1, le=3600, description="Seconds that sending a call may take.")
     wait_seconds: float = Field(600, ge=1, le=86_400, description="Seconds that a call waits for its picture.")
+    no_warm_up: bool = Field(
+        False, description="Say that the server is ready (/readyz) before models are loaded and one relight was made."
+    )
     keep_hours: float = Field(24, ge=0.01, le=8760, description="Hours that results are kept.")
     stop_seconds: float = Field(30, ge=0, le=3600, description="Seconds that a running job has when the server stops.")
     allow_private_urls: bool = Field(

@@ -28,6 +28,7 @@ class FakeEngine:
         requests: what was asked, in order.
         batches: how many requests each call of ``relight_together`` brought.
         offline: whether pictures by URL are refused.
+        warmed: what each call of ``warm_up`` was told.
         closed: whether ``close`` was called.
     """
 
@@ -38,6 +39,7 @@ class FakeEngine:
     offline: bool = False
     requests: list[RelightRequest] = field(default_factory=list)
     batches: list[int] = field(default_factory=list)
+    warmed: list[int] = field(default_factory=list)
     closed: bool = False
 
     def relight(self, request: RelightRequest, *, progress: ProgressCallback | None = None) -> RelightResult:
@@ -97,6 +99,10 @@ class FakeEngine:
             relit={side: picture(run.seed, 5 + index) for index, side in enumerate(SIDES)},
             run=run,
         )
+
+    def warm_up(self, together: int, *, progress: ProgressCallback | None = None) -> None:
+        """Note for how many."""
+        self.warmed.append(together)
 
     def close(self) -> None:
         """Note that it was called."""

@@ -37,7 +37,7 @@ def test_settings_reach_the_engine(tmp_path: Path) -> None:
         allow_noncommercial=True,
         offline=True,
     )
-    assert engine.options.__dict__.keys() == {"bundle", "notices", *Settings.model_fields} - {
+    assert engine.options.__dict__.keys() == {"bundle", "notices", "lasting", *Settings.model_fields} - {
         *("weights", "providers", "local_first", "remote_seconds", "upload_url")
     }
 

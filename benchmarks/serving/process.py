@@ -131,7 +131,7 @@ def main() -> int:
 
     seconds, runs = sys.argv[1], Path(sys.argv[2])
     if seconds != str(None):
-        assemble.engine_from = lambda settings: Echo(float(seconds), runs)
+        assemble.engine_from = lambda settings, **how: Echo(float(seconds), runs)
     runner._SWEEP_S = float(os.environ[_SWEEP])
     return iclight(sys.argv[3:])
 

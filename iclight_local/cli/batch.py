@@ -63,7 +63,7 @@ def run(parsed: argparse.Namespace) -> int:
     checked = check(source)
     from iclight_local.assemble import engine_from
 
-    engine = engine_from(settings)
+    engine = engine_from(settings, lasting=True)
     # What is only looked at leaves nothing behind.
     there = output.ledger(settings.home)
     ledger = Ledger(there if there.exists() or not options.dry_run else Path(":memory:"))

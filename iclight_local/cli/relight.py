@@ -13,7 +13,7 @@ from iclight_local.settings import load_settings
 
 SUMMARY = "Relight the subject of a picture."
 SETTINGS = (
-    "home", "weights", "device", "precision", "vram", "lora", "preset", "preview_every", "segmenter",
+    "home", "weights", "device", "precision", "vram", "compile", "lora", "preset", "preview_every", "segmenter",
     "allow_noncommercial", "offline",
 )  # fmt: skip
 

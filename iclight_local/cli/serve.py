@@ -35,7 +35,7 @@ def run(parsed: argparse.Namespace) -> int:
     logging.getLogger().handlers[:] = [handler]
     from iclight_local.assemble import engine_from
 
-    serve(lambda: engine_from(settings), settings, options, listener, _tell)
+    serve(lambda: engine_from(settings, lasting=True), settings, options, listener, _tell)
     return 0
 
 

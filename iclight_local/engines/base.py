@@ -67,6 +67,18 @@ class Engine(Protocol):
         """Estimate the normal map of one picture's subject; raises as :meth:`relight` does."""
         ...
 
+    def warm_up(self, together: int, *, progress: ProgressCallback | None = None) -> None:
+        """Do beforehand what the first relights would wait for; nothing where an engine has no models.
+
+        Args:
+            together: how many requests will be relit in one batch at most.
+            progress: may raise ``Cancelled`` to stop it.
+
+        Raises:
+            ICLightError: as :meth:`relight` does; the engine can be used nevertheless.
+        """
+        ...
+
     def close(self) -> None:
         """Free models and memory."""
         ...

@@ -154,6 +154,12 @@ class FallbackEngine:
         """Cut a subject out; see :meth:`iclight_local.engines.base.Engine.cut_out`."""
         return self._first(lambda engine: engine.cut_out(request, progress=progress))
 
+    def warm_up(self, together: int, *, progress: ProgressCallback | None = None) -> None:
+        """Warm this machine's own engine up; see :meth:`iclight_local.engines.base.Engine.warm_up`."""
+        for each in self._candidates:
+            if not each.hosted:
+                each.opened().warm_up(together, progress=progress)
+
     @property
     def hosted(self) -> tuple[str, ...]:
         """The providers among the engines, by name."""

@@ -9,12 +9,14 @@ from pathlib import Path
 
 from PIL import Image
 
+from iclight_local.engines.compiling import CompileMode, compiler_for
 from iclight_local.engines.loras import checked_loras
 from iclight_local.engines.presets import PresetName, with_preset
 from iclight_local.engines.run import Run, shaped_as, takes_pictures_shape
 from iclight_local.engines.staged import relight_staged
 from iclight_local.engines.subject import Subject
 from iclight_local.engines.together import LocalStages
+from iclight_local.engines.warming import warm
 from iclight_local.errors import ICLightError, WeightsError
 from iclight_local.imaging.compose import with_alpha
 from iclight_local.imaging.files import upright_size
@@ -59,6 +61,8 @@ class LocalOptions:
         precision: ``auto``, ``fp32``, ``bf16`` or ``fp16``.
         segmenter: name of a model or ONNX file; None: the usual one, or the embedded one in its place.
         vram: ``auto``, or the size in GB of the card to behave like: ``4``, ``6``, ``8``, ``12`` or ``24``.
+        compile: ``auto``, ``on`` or ``off``.
+        lasting: whether many pictures will follow, for which ``auto`` compiles on CUDA.
         lora: LoRAs that are laid on the weights.
         preset: ``none`` or ``fast``; its values stand in for what a request leaves open.
         preview_every: sampling steps from one preview to the next, told with the progress; 0 makes none.
@@ -72,6 +76,8 @@ class LocalOptions:
     device: str = "auto"
     precision: Precision = "auto"
     vram: str = "auto"
+    compile: CompileMode = "auto"
+    lasting: bool = False
     lora: tuple[LoraFile, ...] = ()
     preset: PresetName = "none"
     preview_every: int = 0
@@ -102,6 +108,7 @@ class LocalEngine:
         self.placement: Placement = choose_placement(options.device, options.precision)
         self.loras = checked_loras(options.lora, options.preset, options.bundle, options.home)
         self.memory = CardMemory(self.placement, options.vram)
+        self.compiler = compiler_for(options, self.placement)
         self._previewer: Previewer | None = None
         self._pipes: dict[ModelName, ICLightPipeline] = {}
         self._hashes: dict[ModelName, dict[str, str]] = {}
@@ -240,6 +247,10 @@ class LocalEngine:
             self._told.update(new)
         return new
 
+    def warm_up(self, together: int, *, progress: ProgressCallback | None = None) -> None:
+        """See :meth:`iclight_local.engines.base.Engine.warm_up`."""
+        warm(self, together, progress)
+
     def close(self) -> None:
         """Forget the loaded models and give their memory back."""
         with self.stepper.alone(), self.lock, self.hashing:
@@ -272,7 +283,9 @@ class LocalEngine:
         add_loras(pipe, self.loras)
         if self.options.preset == "fast":
             use_lcm(pipe)
-        pipe.computed_by = quicken(pipe, placement)
+        if self.compiler is None:
+            # What is compiled cannot look into these ways.
+            pipe.computed_by = quicken(pipe, placement)
         pipe.remembered = Remembered(REMEMBERED)
         pipe.set_progress_bar_config(disable=True)
         return pipe

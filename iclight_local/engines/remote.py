@@ -102,6 +102,9 @@ class RemoteEngine:
         """Refused: a cut-out is this machine's own work, and free."""
         raise Unsupported(f"{self.sender.provider} is not asked to cut out: use this machine's engine.")
 
+    def warm_up(self, together: int, *, progress: ProgressCallback | None = None) -> None:
+        """Nothing: a provider's models are its own."""
+
     def close(self) -> None:
         """Nothing is kept open."""
 

@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from iclight_local.engines.advice import advice, black_surroundings, missed_exposure, no_ground
+from iclight_local.engines.compiling import failure_of
 from iclight_local.engines.finishing import Finished, Source, finish
 from iclight_local.engines.loras import describe_loras
 from iclight_local.engines.presets import preset_warnings
@@ -147,8 +148,13 @@ class Run:
 
     def settle(self, settle: Settle) -> None:
         """Bring the pipeline to where it runs, when its turn has come, and keep what is done to fit into memory."""
+        engine = self.engine
         with self.stage("load"):
             self.measures = settle()
+            if engine.compiler is not None:
+                pipe = engine.load(self.plan.model)
+                engine.compiler.settle(pipe, self.measures)
+                self.computed_by = pipe.computed_by
 
     def hash(self) -> None:
         """Hash the files that the model is loaded from."""
@@ -205,6 +211,7 @@ class Run:
     def result(self, images: list[Image.Image], told: Told) -> RelightResult:
         """Gather what came back and how it came about."""
         engine = self.engine
+        notices = [*self.notices, *failure_of(engine.compiler)]
         record = dict(told.record)
         record["weights"] = {"bundle": engine.options.bundle.name, "sha256": self.weights}
         record["engine"] = {"name": engine.name, **engine.placement.describe()}
@@ -224,7 +231,7 @@ class Run:
             engine=engine.name,
             timings=self.timings,
             peak_memory=peak_memory(engine.placement.device) if self._peak is None else self._peak,
-            warnings=engine.tell_once(self.notices) + told.warnings + self._late_warnings(),
+            warnings=engine.tell_once(notices) + told.warnings + self._late_warnings(),
             exif=told.exif,
             measures=tuple(each.measures.as_record() for each in self.finished),
         )

@@ -81,13 +81,19 @@ def cpu_has_bf16() -> bool:
 
 
 def place(pipe: Any, placement: Placement) -> None:
-    """Move a pipeline's models to where ``placement`` wants them, one at a time."""
+    """Move a pipeline's models to where ``placement`` wants them, one at a time.
+
+    On CUDA the convolutions' weights lie in the order that its half precision kernels compute in (``channels_last``);
+    a CPU's UNet gains nothing by it.
+    """
+    order = torch.channels_last if placement.device.type == "cuda" else torch.preserve_format
     for module, dtype in (
         (pipe.text_encoder, placement.dtype),
         (pipe.unet, placement.dtype),
         (pipe.vae, placement.vae_dtype),
     ):
-        torch.nn.Module.to(module, device=placement.device, dtype=dtype)
+        # torch takes the order together with the rest, and does not say so in its types.
+        torch.nn.Module.to(module, device=placement.device, dtype=dtype, memory_format=order)  # type: ignore[call-overload]
 
 
 def cpu_threads() -> int:

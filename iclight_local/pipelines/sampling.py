@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ from iclight_local.errors import InvalidRequest
 from iclight_local.pipelines.caching import check_levels
 from iclight_local.pipelines.items import Item
 from iclight_local.pipelines.latents import encode_pictures
+from iclight_local.pipelines.pacing import StepNoise, clock_device
 from iclight_local.pipelines.unet_calls import UNetInput, UNetSteps
 from iclight_local.plan import PassPlan
 
@@ -87,8 +87,7 @@ class Sampler:
             check_levels(pipe.unet)
         if not hasattr(scheduler, "add_noise"):
             raise InvalidRequest(f"{type(scheduler).__name__} cannot start from an image, as the highres pass does.")
-        accepted = inspect.signature(scheduler.step).parameters
-        self.step_arguments = {"generator": batch.generator} if "generator" in accepted else {}
+        self.noise = StepNoise(scheduler, batch.generator, self.device)
 
     def run(self, which: PassPlan, initial: torch.Tensor | None) -> UNetSteps[torch.Tensor]:
         """Sample one pass from ``initial`` (None: from noise alone); latents stay float32 throughout."""
@@ -96,14 +95,16 @@ class Sampler:
         caller = _Caller(self.batch, self.embeddings, which, self.pipe.unet.config.out_channels)
         conditions = self._conditions(which)
         latents, timesteps = self._start(which, initial, len(conditions))
-        for index, timestep in enumerate(timesteps):
+        # The UNet's own lie where it runs; by the others the processor steps, which then waits for no card.
+        for index, (timestep, seen) in enumerate(zip(timesteps, timesteps.to(self.device), strict=True)):
             if self.pipe.interrupt:
                 break
             scaled = scheduler.scale_model_input(latents, timestep)
             wide = torch.cat([scaled, conditions], dim=1).to(self.dtype)
             # A second-order scheduler calls the UNet twice for one step.
-            noise = yield from caller.predicted(wide, timestep, index // scheduler.order)
-            stepped = scheduler.step(noise, timestep, latents, **self.step_arguments, return_dict=False)
+            noise = yield from caller.predicted(wide, seen, index // scheduler.order)
+            drawn = self.noise.arguments(latents.shape)
+            stepped = scheduler.step(noise, timestep, latents, **drawn, return_dict=False)
             latents = stepped[0]
             if (index + 1) % scheduler.order == 0 or index + 1 == len(timesteps):
                 latents = self._after_step(timestep, stepped)
@@ -131,7 +132,7 @@ class Sampler:
     def _start(self, which: PassPlan, initial: torch.Tensor | None, count: int) -> tuple[torch.Tensor, torch.Tensor]:
         pipe, scheduler = self.pipe, self.scheduler
         try:
-            scheduler.set_timesteps(which.scheduler_steps, device=self.device)
+            scheduler.set_timesteps(which.scheduler_steps, device=clock_device(self.device))
         except ValueError as error:
             raise InvalidRequest(
                 f"{type(scheduler).__name__} cannot be set to {which.scheduler_steps} steps: use fewer steps, "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
@@ -38,14 +38,20 @@ _WORDED: dict[str, Refusal] = {
 }
 
 
-def make_app(service: Service, post: Post) -> App:
-    """The application of one server; ``post`` calls webhooks."""
+def make_app(service: Service, post: Post, warmed: Callable[[], bool] = lambda: True) -> App:
+    """The application of one server.
+
+    Args:
+        service: what all routes share.
+        post: calls webhooks.
+        warmed: whether the engine has done beforehand what the first calls would wait for.
+    """
 
     async def health(_: Request) -> Response:
         return PlainTextResponse("ok\n")
 
     async def ready(_: Request) -> Response:
-        accepts = service.runner.accepts
+        accepts = service.runner.accepts and warmed()
         return PlainTextResponse("ready\n" if accepts else "not ready\n", 200 if accepts else 503)
 
     async def metrics(_: Request) -> Response:

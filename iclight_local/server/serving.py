@@ -20,6 +20,7 @@ from iclight_local.server.keys import KeyFile, key_file
 from iclight_local.server.limits import App, RateLimit
 from iclight_local.server.service import Limits, Service
 from iclight_local.server.stopping import Stoppable, leaving_on_sigterm
+from iclight_local.server.warming import Warming
 from iclight_local.server.wire import wire
 from iclight_local.settings import ServeSettings, Settings
 
@@ -103,7 +104,10 @@ def serve(
             limits=Limits(options.max_body_mb * 2**20, options.body_seconds, options.wait_seconds),
             public_url=options.public_url,
         )
-        app = make_app(service, lambda url, body: post(url, body, guard, {"content-type": "application/json"}))
+        warming = Warming(engine, None if options.no_warm_up else options.most_together)
+        app = make_app(
+            service, lambda url, body: post(url, body, guard, {"content-type": "application/json"}), warming.done
+        )
         server = Stoppable(_config(app, options.body_seconds), service, options.stop_seconds)
         ends.enter_context(server.heeding_signals())
         ends.callback(lambda: runner.stop(server.left))
@@ -111,6 +115,8 @@ def serve(
         ends.callback(service.close)
         # Not before all listen who want to be told of jobs.
         runner.start()
+        ends.callback(warming.stop)
+        warming.start()
         told(_address(listener))
         server.run(sockets=[listener])
         if not server.started:

@@ -115,3 +115,19 @@ def test_models_are_placed_on_a_gpu() -> None:
     place(pipe, chosen)
     assert {part.device.type for part in (pipe.unet, pipe.text_encoder, pipe.vae)} == {"cuda"}
     assert chosen.describe()["device"] == torch.cuda.get_device_name(0)
+
+
+def test_a_cpus_weights_keep_their_order() -> None:
+    pipe = load_pipe("fc")
+    place(pipe, choose_placement("cpu"))
+    assert pipe.unet.conv_in.weight.is_contiguous()
+
+
+@pytest.mark.gpu
+def test_a_cards_convolutions_lie_in_its_kernels_order() -> None:
+    pipe = load_pipe("fc")
+    place(pipe, choose_placement("cuda"))
+    for weight in (pipe.unet.conv_in.weight, pipe.vae.decoder.conv_in.weight):
+        assert weight.is_contiguous(memory_format=torch.channels_last)
+    assert torch.backends.cuda.flash_sdp_enabled() and torch.backends.cuda.mem_efficient_sdp_enabled()
+    assert all("2_0" in type(each).__name__ for each in pipe.unet.attn_processors.values())

@@ -108,7 +108,7 @@ def serving(folder: Path, **how: Any) -> Iterator[Live]:
     Args:
         folder: of the jobs.
         **how: ``engine``, ``keys``, ``rate``, ``body`` (bytes), ``seconds``, ``waiting``, ``most_waiting``, ``fetch``,
-            ``start`` (whether jobs are worked off), ``public_url``.
+            ``start`` (whether jobs are worked off), ``public_url``, ``warmed`` (whether the engine is warm).
     """
     engine: Any = how.get("engine") or FakeEngine()
     keys: KeyFile | None = how.get("keys")
@@ -130,9 +130,16 @@ def serving(folder: Path, **how: Any) -> Iterator[Live]:
         posted.append((url, body))
         return 200
 
+    app = make_app(service, post, how.get("warmed", lambda: True))
     listener = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(
-        uvicorn.Config(make_app(service, post), log_config=None, http="h11", ws="none", timeout_graceful_shutdown=2)
+        uvicorn.Config(
+            app,
+            log_config=None,
+            http="h11",
+            ws="none",
+            timeout_graceful_shutdown=2,
+        )
     )
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     if how.get("start", True):

@@ -1,0 +1,81 @@
+"""Warming up loads what relights need, and compiles at once; what compiles is settled by the settings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from relights import asked, local, pixels
+
+from iclight_local.engines.compiling import compiler_for, failure_of
+from iclight_local.engines.warming import _counts
+from iclight_local.errors import Cancelled
+from iclight_local.pipelines.compiled import CompiledUNet
+from iclight_local.result import Progress
+
+
+@pytest.fixture(autouse=True)
+def no_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
+    """torch.compile that compiles nothing: what it does for real is tested with the pipelines."""
+    monkeypatch.setattr(torch, "compile", lambda function, **options: function)
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", "unused")
+
+
+@pytest.mark.parametrize(
+    ("compile", "lasting", "device", "preset", "hurried"),
+    [
+        ("auto", True, "cuda", "none", False), ("auto", False, "cuda", "none", None),
+        ("auto", True, "cpu", "none", None), ("auto", True, "cuda", "fast", None),
+        ("off", True, "cuda", "none", None), ("on", False, "cpu", "none", True),
+    ],
+)  # fmt: skip
+def test_when_models_are_compiled(
+    compile: str, lasting: bool, device: str, preset: str, hurried: bool | None, tmp_path: Path
+) -> None:
+    options: Any = SimpleNamespace(compile=compile, lasting=lasting, home=tmp_path, lora=(), preset=preset)
+    placement: Any = SimpleNamespace(device=torch.device(device))
+    found = compiler_for(options, placement)
+    assert (None if found is None else found.hurried) == hurried
+
+
+def test_a_relight_with_compile_on(mini: Path) -> None:
+    engine = local(compile="on", weights=str(mini), segmenter="mini")
+    plain = local(weights=str(mini), segmenter="mini").relight(asked())
+    result = engine.relight(asked())
+    assert isinstance(engine.load("fc").quick, CompiledUNet)
+    # Tensors come to it in one order in memory, in which sums may be rounded otherwise.
+    assert np.abs(pixels(result.images[0]).astype(int) - pixels(plain.images[0])).max() <= 1
+    assert engine.compiler is not None
+    engine.compiler.failure = "It could not be compiled."
+    told = [engine.relight(asked()).warnings.count("It could not be compiled.") for _ in range(2)]
+    assert told == [1, 0]
+
+
+def test_warming_up_on_the_cpu(mini: Path) -> None:
+    engine = local(weights=str(mini), segmenter="mini")
+    told: list[str] = []
+    engine.warm_up(4, progress=lambda progress: told.append(progress.stage))
+    assert {"segment", "load", "highres"} <= set(told)
+    assert list(engine._pipes) == ["fc"]
+    assert told.count("load") == 1, "the CPU gains nothing by more than one"
+
+
+def test_warming_up_can_be_stopped(mini: Path) -> None:
+    def stop(progress: Progress) -> None:
+        raise Cancelled("Enough.")
+
+    with pytest.raises(Cancelled):
+        local(weights=str(mini), segmenter="mini").warm_up(1, progress=stop)
+
+
+def test_batches_that_are_warmed_up() -> None:
+    assert [list(_counts(together)) for together in (1, 2, 4, 6)] == [[1], [1, 2], [1, 2, 4], [1, 2, 4, 6]]
+
+
+def test_what_failed_is_told() -> None:
+    assert failure_of(None) == ()
+    assert failure_of(SimpleNamespace(failure="Why.")) == ("Why.",)  # type: ignore[arg-type]
