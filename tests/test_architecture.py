@@ -66,6 +66,8 @@ HOMES = {
     "keyring": {"accounts"},
     "pyarrow": {"batch"},
     "ray": {"batch"},
+    "openvino": {"pipelines"},
+    "nncf": {"pipelines"},
 }
 
 

@@ -10,7 +10,9 @@ from typing import Any
 
 from PIL import Image
 
-from iclight_local.engines.loras import checked_loras
+from iclight_local.engines.int8 import NAME as INT8
+from iclight_local.engines.int8 import Int8Source, int8_unet
+from iclight_local.engines.loras import checked_loras, describe_loras
 from iclight_local.engines.presets import PresetName, with_preset
 from iclight_local.engines.run import Run, shaped_as, takes_pictures_shape
 from iclight_local.engines.staged import relight_staged
@@ -21,6 +23,7 @@ from iclight_local.imaging.files import upright_size
 from iclight_local.imaging.foreground import decontaminated
 from iclight_local.layouts.lora import LoraFile
 from iclight_local.pipelines.adapters import add_loras, use_lcm
+from iclight_local.pipelines.calibration import Tell
 from iclight_local.pipelines.iclight import ICLightPipeline
 from iclight_local.pipelines.loading import quiet_loading
 from iclight_local.pipelines.normals import estimate_normals
@@ -50,7 +53,7 @@ class LocalOptions:
         bundle: weights.
         home: folder of the hash cache.
         device: ``auto``, ``cpu``, ``mps``, ``cuda`` or ``cuda:N``.
-        precision: ``auto``, ``fp32``, ``bf16`` or ``fp16``.
+        precision: ``auto``, ``fp32``, ``bf16``, ``fp16`` or ``int8``.
         segmenter: name of a model or ONNX file; None: the usual one, or the embedded one in its place.
         vram: ``auto``, or the size in GB of the card to behave like: ``4``, ``6``, ``8``, ``12`` or ``24``.
         lora: LoRAs that are laid on the weights.
@@ -82,6 +85,7 @@ class LocalEngine:
         lock: held by who loads models or samples; for seconds and minutes.
         segmenting: held by who cuts a subject out; on a small card that is :attr:`lock`.
         hashing: held by who hashes files, whose cache is one file.
+        loading_notices: sentences about what loading had to do; the first result warns of them.
 
     Raises:
         WeightsError: a LoRA, or the preset's, is missing or does not fit.
@@ -98,6 +102,7 @@ class LocalEngine:
         self._previewer: Previewer | None = None
         self._pipes: dict[ModelName, ICLightPipeline] = {}
         self._hashes: dict[ModelName, dict[str, str]] = {}
+        self.loading_notices: list[str] = []
         self._told: set[str] = set()
         self._telling = threading.Lock()
         self._stages = LocalStages(self)
@@ -180,8 +185,12 @@ class LocalEngine:
                 run=run.result([normal], run.told("normals", subject)),
             )
 
-    def load(self, model: ModelName) -> ICLightPipeline:
+    def load(self, model: ModelName, tell: Tell | None = None) -> ICLightPipeline:
         """The pipeline of a model, loaded once; models share the autoencoder and the text encoder.
+
+        Args:
+            model: the model.
+            tell: told how far a conversion of its UNet is, where it needs one.
 
         Raises:
             WeightsError: the bundle has no such model, or its files are damaged.
@@ -194,7 +203,10 @@ class LocalEngine:
         with self.lock:
             if model not in self._pipes:
                 with device_errors(self.placement), quiet_loading():
-                    self._pipes[model] = self._loaded(model)
+                    pipe = self._loaded(model)
+                    if self.placement.int8:
+                        self._use_int8(pipe, model, _nobody if tell is None else tell)
+                    self._pipes[model] = pipe
             return self._pipes[model]
 
     def hashes(self, model: ModelName) -> dict[str, str]:
@@ -244,6 +256,15 @@ class LocalEngine:
             self.memory.forget()
             free_memory(self.placement.device)
 
+    def _use_int8(self, pipe: ICLightPipeline, model: ModelName, tell: Tell) -> None:
+        weights = self.hashes(model)
+        with self.hashing:
+            loras = tuple(describe_loras(self.loras, self.options.home)) if self.loras else ()
+        source = Int8Source(weights, loras, model, self.options.preset)
+        pipe.quick, notice = int8_unet(pipe, source, self.options.home, tell)
+        pipe.quick_name = INT8
+        self.loading_notices += [] if notice is None else [notice]
+
     def _loaded(self, model: ModelName) -> ICLightPipeline:
         bundle, placement = self.options.bundle, self.placement
         first = next(iter(self._pipes.values()), None)
@@ -270,6 +291,10 @@ class LocalEngine:
 
 _SHARED = ("vae", "text_encoder", "tokenizer")
 """Components that all models of a bundle have in common."""
+
+
+def _nobody(done: int, of: int) -> None:
+    """Who loads with nobody watching tells nothing."""
 
 
 def _knobs(request: RelightRequest) -> dict[str, Any]:

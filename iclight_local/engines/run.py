@@ -88,6 +88,7 @@ class Run:
         self.finished: list[Finished] = []
         self.measures = Measures()
         self.previewer: Previewer | None = None
+        self.unet: str | None = None
         idle = engine.memory.idle_notice
         self.notices = [*engine.options.notices, *([] if idle is None else [idle])]
         self._steps_began = 0.0
@@ -138,7 +139,9 @@ class Run:
         with self.stage("load"):
             if engine.memory.is_small:
                 drop_segmenters()
-            pipe = engine.load(self.plan.model)
+            pipe = engine.load(self.plan.model, self._tell_conversion)
+            self.notices += engine.loading_notices
+            self.unet = pipe.quick_name
             with device_errors(engine.placement):
                 self.measures = engine.memory.settle(pipe, work_of(self.plan, foregrounds))
             if engine.options.preview_every and self.progress is not None:
@@ -206,6 +209,8 @@ class Run:
         record = dict(told.record)
         record["weights"] = {"bundle": engine.options.bundle.name, "sha256": self.weights}
         record["engine"] = {"name": engine.name, **engine.placement.describe()}
+        if self.unet is not None:
+            record["engine"]["unet"] = self.unet
         if self.measures.words:
             record["engine"]["memory"] = self.measures.words
         if engine.options.preset != "none":
@@ -249,6 +254,10 @@ class Run:
         if self.previewer is None or step % self.engine.options.preview_every:
             return None
         return self.previewer.picture(tensors["predicted"])
+
+    def _tell_conversion(self, done: int, of: int) -> None:
+        if self.progress is not None:
+            self.progress(Progress("convert", done, of))
 
     def _tell(self, stage: str, step: int, preview: Image.Image | None = None) -> None:
         if self.progress is not None:
