@@ -76,6 +76,13 @@ def build_parser() -> argparse.ArgumentParser:
     edits.add_argument("--runs", type=int, default=argparse.SUPPRESS, help="of each call, usually 3")
     edits.set_defaults(run=_editing)
 
+    int8 = commands.add_parser("int8", help="how near the pictures of --precision int8 are to those of float32")
+    int8.add_argument("--out", type=Path, required=True, help="JSON file to write")
+    int8.add_argument("--scenes", type=int, default=argparse.SUPPRESS, help="of each model, usually 8")
+    int8.add_argument("--size", type=int, default=argparse.SUPPRESS, help="pixels of the lowres pass, usually 128")
+    int8.add_argument("--steps", type=int, default=argparse.SUPPRESS, help="of each pass, usually 25")
+    int8.set_defaults(run=_int8)
+
     serving = commands.add_parser("serving", help="the server: many callers at once, and what it adds to the engine")
     add_serving_options(serving)
     serving.set_defaults(run=_serving)
@@ -192,6 +199,15 @@ def _editing(options: argparse.Namespace) -> int:
     options.out.write_text(json.dumps(result, indent=1) + "\n")
     print(table(result))
     print(f"All values: {options.out}")
+    return 0
+
+
+def _int8(options: argparse.Namespace) -> int:
+    from benchmarks.speed.int8 import Nearness, measure, table
+
+    values = {name: value for name, value in vars(options).items() if name in Nearness.__dataclass_fields__}
+    result = measure(Nearness(**values))
+    _write(options.out, result, table(result))
     return 0
 
 

@@ -21,6 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from benchmarks.batch.tables import batch_table
 from benchmarks.editing import table as editing_table
 from benchmarks.serving.tables import kills_table, load_table
+from benchmarks.speed.int8 import table as int8_table
 from iclight_local.batch.options import BatchOptions
 from iclight_local.bench.table import markdown
 from iclight_local.cli import COMMANDS, command_summary
@@ -46,6 +47,8 @@ SERVED, KILLED, BENCH, EDITED = (
 """What ``python -m benchmarks serving``, ``crashes``, ``vendors`` and ``editing`` measured."""
 
 
+INT8 = ROOT / "benchmarks" / "measured" / "int8.json"
+"""What ``python -m benchmarks int8`` measured."""
 BATCHES = {
     name: ROOT / "benchmarks" / "measured" / f"batch_{name}.json"
     for name in ("crashes", "poison", "million", "speed", "fullsize")
@@ -216,6 +219,7 @@ PAGES: dict[Path, Tables] = {
         "batch": lambda: batch_table({name: json.loads(path.read_text()) for name, path in BATCHES.items()}),
         "crashes": lambda: kills_table(json.loads(KILLED.read_text())),
         "editing": lambda: editing_table(json.loads(EDITED.read_text())),
+        "int8": lambda: int8_table(json.loads(INT8.read_text())),
     },
 }
 """Every page with generated tables."""

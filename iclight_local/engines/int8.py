@@ -23,8 +23,6 @@ from iclight_local.pipelines.unet_calls import plainly
 from iclight_local.store.hashes import file_hashes
 from iclight_local.store.staging import check_space, staging
 
-NAME = "openvino int8"
-"""How the UNet is computed, in a record."""
 _MODEL, _FILES, _WHOLE = "unet.xml", ("unet.xml", "unet.bin"), "sha256.json"
 
 

@@ -10,7 +10,6 @@ from typing import Any
 
 from PIL import Image
 
-from iclight_local.engines.int8 import NAME as INT8
 from iclight_local.engines.int8 import Int8Source, int8_unet
 from iclight_local.engines.loras import checked_loras, describe_loras
 from iclight_local.engines.presets import PresetName, with_preset
@@ -261,8 +260,8 @@ class LocalEngine:
         with self.hashing:
             loras = tuple(describe_loras(self.loras, self.options.home)) if self.loras else ()
         source = Int8Source(weights, loras, model, self.options.preset)
-        pipe.quick, notice = int8_unet(pipe, source, self.options.home, tell)
-        pipe.quick_name = INT8
+        unet, notice = int8_unet(pipe, source, self.options.home, tell)
+        pipe.quick, pipe.computed_by = unet, unet.name
         self.loading_notices += [] if notice is None else [notice]
 
     def _loaded(self, model: ModelName) -> ICLightPipeline:

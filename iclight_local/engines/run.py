@@ -88,7 +88,7 @@ class Run:
         self.finished: list[Finished] = []
         self.measures = Measures()
         self.previewer: Previewer | None = None
-        self.unet: str | None = None
+        self.computed_by: str | None = None
         idle = engine.memory.idle_notice
         self.notices = [*engine.options.notices, *([] if idle is None else [idle])]
         self._steps_began = 0.0
@@ -141,7 +141,7 @@ class Run:
                 drop_segmenters()
             pipe = engine.load(self.plan.model, self._tell_conversion)
             self.notices += engine.loading_notices
-            self.unet = pipe.quick_name
+            self.computed_by = pipe.computed_by
             with device_errors(engine.placement):
                 self.measures = engine.memory.settle(pipe, work_of(self.plan, foregrounds))
             if engine.options.preview_every and self.progress is not None:
@@ -209,8 +209,8 @@ class Run:
         record = dict(told.record)
         record["weights"] = {"bundle": engine.options.bundle.name, "sha256": self.weights}
         record["engine"] = {"name": engine.name, **engine.placement.describe()}
-        if self.unet is not None:
-            record["engine"]["unet"] = self.unet
+        if self.computed_by is not None:
+            record["engine"]["computed_by"] = self.computed_by
         if self.measures.words:
             record["engine"]["memory"] = self.measures.words
         if engine.options.preset != "none":

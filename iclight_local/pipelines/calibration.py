@@ -30,7 +30,7 @@ _RUNS: tuple[tuple[str, str], ...] = (
     ("none", "cold blue light from a window"),
 )
 """Light source and prompt of each run."""
-_STEPS = 6
+_STEPS = 4
 
 Tell = Callable[[int, int], None]
 """Told how many of how many pieces of work are done."""

@@ -95,7 +95,7 @@ class ICLightPipeline(
         self._num_timesteps = 0
         self.remembered = Remembered()
         self.quick: Predict | None = None
-        self.quick_name: str | None = None
+        self.computed_by: str | None = None
 
     @classmethod
     def from_pretrained(

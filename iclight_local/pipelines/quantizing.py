@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 _TRACED = (2, 16)
 """Rows, and latents of a side, of the call that is traced; the model takes any."""
 
+_KEPT = (r".*\.time_emb.*", r".*\.conv_in/.*", r".*\.conv_out/.*", r".*\.conv_shortcut/.*")
+"""Layers that stay in floating point: little work, and two thirds of what 8 bits everywhere change in the noise."""
+
 
 def write_int8(pipe: ICLightPipeline, file: Path, tell: Tell) -> None:
     """Convert a pipeline's UNet, its LoRAs included, and write it as ``file`` (``.xml``) and a ``.bin`` beside it.
@@ -77,13 +80,20 @@ def quantize(model: Any, inputs: Sequence[UNetInput], tell: Tell) -> Any:
             subset_size=len(inputs),
             target_device=nncf.TargetDevice.CPU,
             model_type=nncf.ModelType.TRANSFORMER,
+            ignored_scope=nncf.IgnoredScope(patterns=list(_KEPT), validate=False),
             advanced_parameters=_advanced(nncf),
         )
 
 
 def _advanced(nncf: Any) -> Any:
-    """Ranges alone: what else NNCF would do runs the UNet hundreds of times more, and gains nothing here."""
+    """Ranges alone, from the smallest value ever seen to the largest.
+
+    NNCF's own choice, the mean of the runs' extremes, cuts off what the UNet gives at some of the timesteps: 31 dB to
+    the float32 picture in place of 44 (miniature). Smoothed scales and corrected biases add less and take long.
+    """
+    ranges = nncf.quantization.range_estimator.RangeEstimatorParametersSet.MINMAX
     return nncf.AdvancedQuantizationParameters(
+        activations_range_estimator_params=ranges,
         smooth_quant_alphas=nncf.AdvancedSmoothQuantParameters(convolution=-1, matmul=-1),
         disable_bias_correction=True,
     )
