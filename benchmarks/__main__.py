@@ -85,6 +85,13 @@ def build_parser() -> argparse.ArgumentParser:
     fewer.add_argument("--size", type=int, default=argparse.SUPPRESS, help="pixels of a picture's side, usually 256")
     fewer.set_defaults(run=_fewer)
 
+    int8 = commands.add_parser("int8", help="how near the pictures of --precision int8 are to those of float32")
+    int8.add_argument("--out", type=Path, required=True, help="JSON file to write")
+    int8.add_argument("--scenes", type=int, default=argparse.SUPPRESS, help="of each model, usually 8")
+    int8.add_argument("--size", type=int, default=argparse.SUPPRESS, help="pixels of the lowres pass, usually 128")
+    int8.add_argument("--steps", type=int, default=argparse.SUPPRESS, help="of each pass, usually 25")
+    int8.set_defaults(run=_int8)
+
     serving = commands.add_parser("serving", help="the server: many callers at once, and what it adds to the engine")
     add_serving_options(serving)
     serving.set_defaults(run=_serving)
@@ -229,6 +236,15 @@ def _fewer(options: argparse.Namespace) -> int:
 
     values = {name: value for name, value in vars(options).items() if name in Fewer.__dataclass_fields__}
     result = measure(Fewer(**values), options.sheet)
+    _write(options.out, result, table(result))
+    return 0
+
+
+def _int8(options: argparse.Namespace) -> int:
+    from benchmarks.speed.int8 import Nearness, measure, table
+
+    values = {name: value for name, value in vars(options).items() if name in Nearness.__dataclass_fields__}
+    result = measure(Nearness(**values))
     _write(options.out, result, table(result))
     return 0
 

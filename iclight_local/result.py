@@ -17,9 +17,9 @@ class Progress:
     """How far a run is.
 
     Attributes:
-        stage: what runs now: ``segment``, ``load``, ``lowres`` or ``highres``; of a hosted relight ``decode``,
-            ``queue``, ``remote`` or ``fetch``.
-        step: sampling steps done, both passes together.
+        stage: what runs now: ``segment``, ``load``, ``convert``, ``lowres`` or ``highres``; of a hosted relight
+            ``decode``, ``queue``, ``remote`` or ``fetch``.
+        step: sampling steps done, both passes together; of ``convert`` its own.
         steps: sampling steps in all.
         preview: the first picture as it looks so far, RGB, about as large as the result of the running pass;
             None where none was asked for, and between two of them.

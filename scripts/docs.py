@@ -23,6 +23,7 @@ from benchmarks.editing import table as editing_table
 from benchmarks.serving.tables import kills_table, load_table
 from benchmarks.speed.fewer import short_table as fewer_short
 from benchmarks.speed.fewer import table as fewer_table
+from benchmarks.speed.int8 import table as int8_table
 from benchmarks.speed.steps import table as stepping_table
 from benchmarks.speed.tables import cpu_table, profile_table
 from iclight_local.batch.options import BatchOptions
@@ -52,6 +53,9 @@ SERVED, KILLED, BENCH, EDITED, STEPPED, FEWER = (
 """What ``python -m benchmarks serving``, ``crashes``, ``vendors``, ``editing``, ``stepping`` and ``fewer`` measured."""
 SPEED, MACHINE = (ROOT / "benchmarks" / "measured" / f"{name}.json" for name in ("speed", "speed_machine"))
 """What ``python -m benchmarks speed`` and ``iclight bench speed`` measured."""
+
+INT8 = ROOT / "benchmarks" / "measured" / "int8.json"
+"""What ``python -m benchmarks int8`` measured."""
 
 
 BATCHES = {
@@ -230,6 +234,7 @@ PAGES: dict[Path, Tables] = {
         "stepping": lambda: stepping_table(json.loads(STEPPED.read_text())),
         "fewer": lambda: fewer_table(json.loads(FEWER.read_text())),
         "speed": lambda: profile_table(json.loads(SPEED.read_text())),
+        "int8": lambda: int8_table(json.loads(INT8.read_text())),
     },
 }
 """Every page with generated tables."""

@@ -67,6 +67,8 @@ HOMES = {
     "keyring": {"accounts"},
     "pyarrow": {"batch"},
     "ray": {"batch"},
+    "openvino": {"pipelines"},
+    "nncf": {"pipelines"},
 }
 
 

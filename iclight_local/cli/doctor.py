@@ -53,6 +53,7 @@ def examine(settings: Settings) -> dict[str, Any]:
         "home": str(settings.home),
         "device": _device(settings, problems),
         "memory": _memory(settings),
+        "int8": _int8(),
         "bundles": [describe(bundle) for bundle in list_bundles(settings.home)],
         "weights_looked_in": str(bundle_folder(settings.home)),
     }
@@ -73,6 +74,7 @@ def lines(report: dict[str, Any]) -> list[str]:
         f"libraries: {versions}",
         "device: " + ", ".join(f"{name} {value}" for name, value in report["device"].items()),
         "memory: " + (_memory_line(report["memory"]) if report["memory"] is not None else "not known"),
+        f"int8: {report['int8']}",
         "weights: " + (_bundle_line(report["weights"]) if report["weights"] is not None else "none"),
     ]
     text += [f"  also there: {_bundle_line(bundle)}" for bundle in report["bundles"] if bundle != report["weights"]]
@@ -93,6 +95,13 @@ def _device(settings: Settings, problems: list[str]) -> dict[str, str]:
     except ICLightError as error:
         problems.append(str(error))
         return {"device": "none"}
+
+
+def _int8() -> str:
+    from iclight_local.pipelines.openvino_unet import EXTRA, missing
+
+    lacking = missing()
+    return f"not there, {' and '.join(lacking)} missing: {EXTRA}" if lacking else "there, with --precision int8"
 
 
 def _memory(settings: Settings) -> dict[str, Any] | None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from PIL import Image
 
 from iclight_local.engines.compiling import CompileMode, compiler_for
+from iclight_local.engines.loading import load_pipe
 from iclight_local.engines.loras import checked_loras
 from iclight_local.engines.presets import PresetName, with_preset
 from iclight_local.engines.run import Run, shaped_as, takes_pictures_shape
@@ -22,19 +23,15 @@ from iclight_local.imaging.compose import with_alpha
 from iclight_local.imaging.files import upright_size
 from iclight_local.imaging.foreground import decontaminated
 from iclight_local.layouts.lora import LoraFile
-from iclight_local.pipelines.adapters import add_loras, use_lcm
+from iclight_local.pipelines.calibration import Tell
 from iclight_local.pipelines.iclight import ICLightPipeline
 from iclight_local.pipelines.loading import quiet_loading
 from iclight_local.pipelines.loops import Loop, Settle
-from iclight_local.pipelines.lossless import quicken
 from iclight_local.pipelines.memory import work_of
 from iclight_local.pipelines.normals import NormalMap, normals_steps
 from iclight_local.pipelines.offloading import CardMemory
 from iclight_local.pipelines.placement import Placement, Precision, choose_placement, device_errors, free_memory
 from iclight_local.pipelines.previews import Previewer
-from iclight_local.pipelines.remembered import MOST as REMEMBERED
-from iclight_local.pipelines.remembered import Remembered
-from iclight_local.pipelines.single_file import load_vae
 from iclight_local.pipelines.stepping import Stepper
 from iclight_local.pipelines.unet_calls import UNetSteps
 from iclight_local.plan import SET_BY_NORMALS, RelightPlan, make_normals_plan, plan_of
@@ -58,7 +55,7 @@ class LocalOptions:
         bundle: weights.
         home: folder of the hash cache.
         device: ``auto``, ``cpu``, ``mps``, ``cuda`` or ``cuda:N``.
-        precision: ``auto``, ``fp32``, ``bf16`` or ``fp16``.
+        precision: ``auto``, ``fp32``, ``bf16``, ``fp16`` or ``int8``.
         segmenter: name of a model or ONNX file; None: the usual one, or the embedded one in its place.
         vram: ``auto``, or the size in GB of the card to behave like: ``4``, ``6``, ``8``, ``12`` or ``24``.
         compile: ``auto``, ``on`` or ``off``.
@@ -95,6 +92,7 @@ class LocalEngine:
         lock: held by who loads models; for seconds.
         segmenting: held by who cuts a subject out; on a small card nobody samples then, either.
         hashing: held by who hashes files, whose cache is one file.
+        loading_notices: sentences about what loading had to do; the first result warns of them.
 
     Raises:
         WeightsError: a LoRA, or the preset's, is missing or does not fit.
@@ -112,6 +110,7 @@ class LocalEngine:
         self._previewer: Previewer | None = None
         self._pipes: dict[ModelName, ICLightPipeline] = {}
         self._hashes: dict[ModelName, dict[str, str]] = {}
+        self.loading_notices: list[str] = []
         self._told: set[str] = set()
         self._telling = threading.Lock()
         self.stepper = Stepper(self.memory, self._make_room)
@@ -192,8 +191,12 @@ class LocalEngine:
             run=run.result([normal], run.told("normals", subject)),
         )
 
-    def load(self, model: ModelName) -> ICLightPipeline:
+    def load(self, model: ModelName, tell: Tell | None = None) -> ICLightPipeline:
         """The pipeline of a model, loaded once; models share the autoencoder and the text encoder.
+
+        Args:
+            model: the model.
+            tell: told how far a conversion of its UNet is, where it needs one.
 
         Raises:
             WeightsError: the bundle has no such model, or its files are damaged.
@@ -206,7 +209,8 @@ class LocalEngine:
         with self.lock:
             if model not in self._pipes:
                 with device_errors(self.placement), quiet_loading():
-                    self._pipes[model] = self._loaded(model)
+                    first = next(iter(self._pipes.values()), None)
+                    self._pipes[model] = load_pipe(self, model, first, tell)
             return self._pipes[model]
 
     def hashes(self, model: ModelName) -> dict[str, str]:
@@ -263,36 +267,6 @@ class LocalEngine:
     def _make_room(self) -> None:
         if self.memory.is_small:
             drop_segmenters()
-
-    def _loaded(self, model: ModelName) -> ICLightPipeline:
-        bundle, placement = self.options.bundle, self.placement
-        first = next(iter(self._pipes.values()), None)
-        # LoRAs change the text encoder, too, each pipeline its own.
-        names = [name for name in _SHARED if not (self.loras and name == "text_encoder")]
-        shared = {} if first is None else {name: getattr(first, name) for name in names}
-        if bundle.vae is not None and "vae" not in shared:
-            shared["vae"] = load_vae(bundle.vae, placement.vae_dtype)
-        pipe = ICLightPipeline.from_pretrained(
-            bundle.base,
-            iclight=bundle.offsets(model),
-            model=model,
-            dtype={"default": placement.dtype, "vae": placement.vae_dtype},
-            local_files_only=True,
-            **shared,
-        )
-        add_loras(pipe, self.loras)
-        if self.options.preset == "fast":
-            use_lcm(pipe)
-        if self.compiler is None:
-            # What is compiled cannot look into these ways.
-            pipe.computed_by = quicken(pipe, placement)
-        pipe.remembered = Remembered(REMEMBERED)
-        pipe.set_progress_bar_config(disable=True)
-        return pipe
-
-
-_SHARED = ("vae", "text_encoder", "tokenizer")
-"""Components that all models of a bundle have in common."""
 
 
 def _normals(run: Run, pipe: ICLightPipeline, subject: Subject) -> UNetSteps[NormalMap]:

@@ -15,7 +15,7 @@ from iclight_local.plan import RelightPlan, executed_knobs
 from iclight_local.request import RelightRequest
 from iclight_local.sentences import printable
 
-LIBRARIES = ("torch", "diffusers", "transformers", "rembg", "onnxruntime", "numpy", "pillow")
+LIBRARIES = ("torch", "diffusers", "transformers", "rembg", "onnxruntime", "numpy", "pillow", "openvino", "nncf")
 """Distributions whose versions can change a result."""
 
 

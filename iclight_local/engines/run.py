@@ -138,7 +138,8 @@ class Run:
         self._tell("load", 0)
         engine = self.engine
         with self.stage("load"):
-            pipe = engine.load(self.plan.model)
+            pipe = engine.load(self.plan.model, self._tell_conversion)
+            self.notices += engine.loading_notices
             self.computed_by = pipe.computed_by
             if engine.options.preview_every and self.progress is not None:
                 self.previewer, notices = engine.previewer(pipe)
@@ -260,6 +261,10 @@ class Run:
         if self.previewer is None or step % self.engine.options.preview_every:
             return None
         return self.previewer.picture(tensors["predicted"])
+
+    def _tell_conversion(self, done: int, of: int) -> None:
+        if self.progress is not None:
+            self.progress(Progress("convert", done, of))
 
     def _tell(self, stage: str, step: int, preview: Image.Image | None = None) -> None:
         if self.progress is not None:

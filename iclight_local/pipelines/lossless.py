@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
-from typing import TYPE_CHECKING
 
 import psutil
 import torch
 
 from iclight_local.pipelines.placement import Placement
-
-if TYPE_CHECKING:
-    from iclight_local.pipelines.iclight import ICLightPipeline
 
 _log = logging.getLogger(__name__)
 SHARE = 6
@@ -22,11 +18,15 @@ WINOGRAD, PACKED = "winograd", "packed"
 """What records of results call the ways."""
 
 
-def quicken(pipe: ICLightPipeline, placement: Placement) -> str | None:
-    """Compute a pipeline's convolutions and matrix products by faster ways, where it runs in float32 on the CPU.
+def quicken(models: Sequence[torch.nn.Module], placement: Placement) -> str | None:
+    """Compute models' convolutions and matrix products by faster ways, where they run in float32 on the CPU.
 
     Pictures are the same but for rounding. The weights grow; by how much depends on the memory that the machine has,
     not on what is free of it, so that the same machine makes the same picture.
+
+    Args:
+        models: a UNet, an autoencoder of diffusers; they are changed.
+        placement: where they run.
 
     Returns:
         The ways' names; None where nothing was done.
@@ -35,7 +35,7 @@ def quicken(pipe: ICLightPipeline, placement: Placement) -> str | None:
         return None
     ways = {name: way for name, way in _WAYS.items() if _can(name)}
     for way in ways.values():
-        for model in (pipe.vae, pipe.unet):
+        for model in models:
             way(model)
     return ", ".join(ways) if ways else None
 

@@ -15,13 +15,14 @@ from typing import Any, Literal
 import torch
 
 from iclight_local.errors import EngineError, OutOfMemory, Unsupported
+from iclight_local.pipelines.openvino_unet import check_installed
 
 try:
     import resource
 except ImportError:  # Windows has no such module.
     resource = None  # type: ignore[assignment]
 
-Precision = Literal["auto", "fp32", "bf16", "fp16"]
+Precision = Literal["auto", "fp32", "bf16", "fp16", "int8"]
 _DTYPES: dict[str, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -33,11 +34,13 @@ class Placement:
         device: the device.
         dtype: precision of the UNet and the text encoder.
         vae_dtype: precision of the autoencoder; never float16, in which SD1.5's overflows to black.
+        int8: whether the UNet is computed in 8 bits in place of ``dtype``.
     """
 
     device: torch.device
     dtype: torch.dtype
     vae_dtype: torch.dtype
+    int8: bool = False
 
     def describe(self) -> dict[str, str]:
         """Device and precisions as words, for records and ``iclight doctor``."""
@@ -51,12 +54,14 @@ def choose_placement(device: str = "auto", precision: Precision = "auto") -> Pla
 
     Args:
         device: ``auto``, ``cpu``, ``mps``, ``cuda`` or ``cuda:N``.
-        precision: ``auto``, or what the UNet and the text encoder shall run in.
+        precision: ``auto``, or what the UNet and the text encoder shall run in; ``int8`` is for the UNet alone.
 
     Raises:
         Unsupported: the device is not there, or cannot run the precision.
     """
     chosen = _device(device)
+    if precision == "int8":
+        return _int8(chosen)
     own = torch.float32 if chosen.type == "cpu" else torch.float16
     dtype = own if precision == "auto" else _DTYPES[precision]
     if chosen.type == "cpu" and dtype == torch.float16:
@@ -64,6 +69,15 @@ def choose_placement(device: str = "auto", precision: Precision = "auto") -> Pla
     if chosen.type == "cpu" and dtype == torch.bfloat16 and not cpu_has_bf16():
         raise Unsupported("Precision bf16 was asked for, and this CPU has no bf16 instructions: use fp32.")
     return Placement(chosen, dtype, vae_dtype(dtype, chosen))
+
+
+def _int8(device: torch.device) -> Placement:
+    if device.type != "cpu":
+        raise Unsupported(
+            f"Precision int8 was asked for on {device.type}, and it is for the CPU: add --device cpu, or use fp16."
+        )
+    check_installed()
+    return Placement(device, torch.float32, torch.float32, int8=True)
 
 
 def vae_dtype(dtype: torch.dtype, device: torch.device) -> torch.dtype:

@@ -136,7 +136,7 @@ def test_the_budget_goes_to_what_sees_the_most_pixels() -> None:
 def test_pictures_still_equal_the_originals(name: str) -> None:
     case = next(each for each in CASES if each["name"] == name)
     pipe = load_pipe(case["model"])
-    assert lossless.quicken(pipe, CPU) == "winograd, packed"
+    assert lossless.quicken([pipe.vae, pipe.unet], CPU) == "winograd, packed"
     knobs = dict(case["params"])
     light, behind = knobs.pop("light", None), knobs.pop("background", None)
     if light is not None:
@@ -154,7 +154,7 @@ def test_only_float32_on_the_cpu_is_quickened() -> None:
         Placement(torch.device("cpu"), torch.bfloat16, torch.bfloat16),
         Placement(torch.device("cuda"), torch.float32, torch.float32),
     ):
-        assert lossless.quicken(pipe, other) is None
+        assert lossless.quicken([pipe.vae, pipe.unet], other) is None
     assert not any(isinstance(module, WinogradConv2d) for module in pipe.unet.modules())
 
 
@@ -164,7 +164,7 @@ def test_how_much_depends_on_the_memory_that_the_machine_has(monkeypatch: pytest
     for gib in (0.0001, 0.002, 16):
         pipe = load_pipe("fc")
         monkeypatch.setattr(psutil, "virtual_memory", lambda gib=gib: SimpleNamespace(total=int(gib * 2**30)))
-        lossless.quicken(pipe, CPU)
+        lossless.quicken([pipe.vae, pipe.unet], CPU)
         counts.append(sum(isinstance(module, WinogradConv2d) for module in pipe.unet.modules()))
     assert 0 < counts[0] < counts[1] < counts[2]
 
@@ -192,7 +192,7 @@ def test_where_one_does_not_run_the_plain_one_is_used(
     monkeypatch.setattr(packed, "works", lambda: False)
     lossless._can.cache_clear()
     try:
-        assert lossless.quicken(load_pipe("fc"), CPU) is None
+        assert lossless.quicken([load_pipe("fc").unet], CPU) is None
     finally:
         lossless._can.cache_clear()
     assert caplog.text.count("plain one is used") == 2
