@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import ipaddress
 import os
 import shutil
@@ -27,6 +28,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("iclight")
     group.addoption("--network", action="store_true", help="run the tests that need a network")
     group.addoption("--browser", action="store_true", help="run the tests that need a browser")
+
+
+def pytest_collection_finish() -> None:
+    """Take what is imported out of what the garbage collector looks through: every relight has it collect."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

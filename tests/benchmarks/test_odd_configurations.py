@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -54,35 +55,42 @@ def load(bundle: Path, model: str) -> tuple[ICLightPipeline, PlainICLight]:
 @pytest.fixture(scope="module")
 def sides() -> Callable[[str], tuple[ICLightPipeline, PlainICLight]]:
     """The pipeline and the plain implementation of a model, loaded once."""
-    loaded: dict[str, tuple[ICLightPipeline, PlainICLight]] = {}
+    return cache(lambda model: load(GOLDENS / "bundle", model))
 
-    def of(model: str) -> tuple[ICLightPipeline, PlainICLight]:
-        if model not in loaded:
-            loaded[model] = load(GOLDENS / "bundle", model)
-        return loaded[model]
+
+@pytest.fixture(scope="module")
+def by_noise(sides: Callable[[str], tuple[ICLightPipeline, PlainICLight]]) -> Callable[[str], Any]:
+    """The pixels of a configuration, which both make alike with weights that predict the noise; made once."""
+
+    @cache
+    def of(name: str) -> Any:
+        knobs = {**USUAL, **ODD[name]}
+        return compare(*sides(knobs.pop("model", "fc")), knobs)
 
     return of
 
 
+@pytest.fixture(scope="module")
+def by_velocity(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], tuple[ICLightPipeline, PlainICLight]]:
+    """The pipeline and the plain implementation of weights whose scheduler says that they predict the velocity."""
+    bundle = shutil.copytree(GOLDENS / "bundle", tmp_path_factory.mktemp("velocity") / "bundle")
+    config = bundle / "base" / "scheduler" / "scheduler_config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), "prediction_type": "v_prediction"}))
+    return cache(lambda model: load(bundle, model))
+
+
 @pytest.mark.parametrize("name", ODD)
-def test_both_make_the_same_picture(name: str, sides: Callable[[str], tuple[ICLightPipeline, PlainICLight]]) -> None:
-    knobs = {**USUAL, **ODD[name]}
-    ours, plain = sides(knobs.pop("model", "fc"))
-    compare(ours, plain, knobs)
+def test_both_make_the_same_picture(name: str, by_noise: Callable[[str], Any]) -> None:
+    by_noise(name)
 
 
 @pytest.mark.parametrize("name", ["portrait", "lowres_denoise 0.1", "two steps", "cfg 1", "fbc ramp"])
 def test_both_make_the_same_picture_with_weights_that_predict_the_velocity(
-    name: str, sides: Callable[[str], tuple[ICLightPipeline, PlainICLight]], tmp_path: Path
+    name: str, by_noise: Callable[[str], Any], by_velocity: Callable[[str], tuple[ICLightPipeline, PlainICLight]]
 ) -> None:
-    bundle = shutil.copytree(GOLDENS / "bundle", tmp_path / "bundle")
-    config = bundle / "base" / "scheduler" / "scheduler_config.json"
     knobs = {**USUAL, **ODD[name]}
-    model = knobs.pop("model", "fc")
-    by_noise = compare(*sides(model), knobs)
-    config.write_text(json.dumps({**json.loads(config.read_text()), "prediction_type": "v_prediction"}))
-    by_velocity = compare(*load(bundle, model), knobs)
-    assert np.abs(by_velocity.astype(int) - by_noise).mean() > 1
+    made = compare(*by_velocity(knobs.pop("model", "fc")), knobs)
+    assert np.abs(made.astype(int) - by_noise(name)).mean() > 1
 
 
 def compare(ours: ICLightPipeline, plain: PlainICLight, knobs: dict[str, Any]) -> Any:

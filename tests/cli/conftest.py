@@ -42,7 +42,7 @@ def pictures(folder: Path) -> Path:
 def fake(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
     """The engine of every command in this process."""
     engine = FakeEngine()
-    monkeypatch.setattr("iclight_local.assemble.engine_from", lambda settings, models=(): engine)
+    monkeypatch.setattr("iclight_local.assemble.engine_from", lambda settings, models=(), lasting=False: engine)
     return engine
 
 

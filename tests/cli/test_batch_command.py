@@ -9,7 +9,9 @@ import re
 import shutil
 import signal
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -20,11 +22,18 @@ from benchmarks.batch.pictures import POISONS, draw, poisoned
 from iclight_local.errors import EngineError, WeightsError
 from iclight_local.imaging.metadata import read_record
 from iclight_local.settings import Settings
-from tests.cli.commands import BUNDLE, Answer, Command, arguments, environment, open_terminal, read_to_the_end, spawn
+from tests.cli.commands import BUNDLE, Answer, Command, arguments, environment, open_terminal, read_to_the_end
+from tests.cli.forked import Forked, forking
 from tests.fake_engine import FakeEngine
 
 pytestmark = pytest.mark.usefixtures("one_thread", "golden_weights")
 SMALL = ("--width", "64", "--height", "64", "--steps", "1", "--highres-scale", "1")
+
+
+@pytest.fixture(scope="module")
+def forks() -> Iterator[None]:
+    with forking():
+        yield
 
 
 def events(answer: Answer) -> list[dict[str, Any]]:
@@ -209,10 +218,10 @@ def test_every_setting_but_previews_is_an_option(iclight: Command) -> None:
     assert set(Settings.model_fields) > {"weights"} and "--preview" not in text
 
 
-def test_stopped_by_the_user_it_goes_on_later(iclight: Command, folder: Path) -> None:
+def test_stopped_by_the_user_it_goes_on_later(iclight: Command, folder: Path, forks: None) -> None:
     draw(folder / "in", 24)
     words = arguments("batch", "in", "--out", "out", *SMALL, "--json")
-    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment())
+    process = Forked(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment())
     assert process.stdout is not None
     process.stdout.readline()
     process.send_signal(signal.SIGINT)
@@ -223,17 +232,17 @@ def test_stopped_by_the_user_it_goes_on_later(iclight: Command, folder: Path) ->
     assert [json.loads(line) for line in out.splitlines()][-2]["event"] == "summary", out
     made = len(list(Path("out").glob("*.png")))
     assert 1 <= made < 24
-    answer = spawn("batch", "in", "--out", "out", *SMALL)
+    answer = iclight("batch", "in", "--out", "out", *SMALL)
     again, before = (int(found) for found in re.findall(r"(\d+) (?:relit|done before)", answer.out))
     # What was being written may not be in the ledger yet: it is made again.
     assert again + before == 24 and made - 4 <= before <= made
 
 
-def test_a_terminal_has_a_bar_with_the_time_left(folder: Path) -> None:
+def test_a_terminal_has_a_bar_with_the_time_left(folder: Path, forks: None) -> None:
     draw(folder / "in", 6)
     screen, line = open_terminal()
     words = arguments("batch", "in", "--out", "out", *SMALL)
-    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=line, env=environment(), start_new_session=True)
+    process = Forked(words, stdout=subprocess.DEVNULL, stderr=line, env=environment())
     os.close(line)
     shown = read_to_the_end(screen)
     assert process.wait() == 0
@@ -241,9 +250,13 @@ def test_a_terminal_has_a_bar_with_the_time_left(folder: Path) -> None:
     assert "Traceback" not in shown
 
 
-def test_a_killed_batch_goes_on_and_makes_the_same_pictures(tmp_path: Path) -> None:
+def test_a_killed_batch_goes_on_and_makes_the_same_pictures(
+    tmp_path: Path, forks: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from benchmarks.batch import crashes
     from benchmarks.batch.crashes import Crashes, measure
 
+    monkeypatch.setattr(crashes, "subprocess", SimpleNamespace(Popen=Forked, DEVNULL=subprocess.DEVNULL))
     found = measure(Crashes(kills=2, pictures=12, alive=0.4, seed=3, weights=str(BUNDLE)), tmp_path)
     assert found["exit_status"] == 0 and found["pictures"] == 24, "pictures, and what is said of each"
     assert (found["missing"], found["different"], found["strange"], found["told_twice"]) == ([], [], [], 0)

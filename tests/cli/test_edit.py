@@ -22,7 +22,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 def framed(monkeypatch: pytest.MonkeyPatch) -> FramedFake:
     """The engine of every command in this process."""
     engine = FramedFake()
-    monkeypatch.setattr("iclight_local.assemble.engine_from", lambda settings, models=(): engine)
+    monkeypatch.setattr("iclight_local.assemble.engine_from", lambda settings, models=(), lasting=False: engine)
     return engine
 
 

@@ -104,7 +104,8 @@ def test_previews_without_taesd(iclight: Command, home: Path) -> None:
 def test_a_preview_asks_for_some(iclight: Command, folder: Path, fake: FakeEngine, monkeypatch: Any) -> None:
     seen: list[int] = []
     monkeypatch.setattr(
-        "iclight_local.assemble.engine_from", lambda settings, models=(): seen.append(settings.preview_every) or fake
+        "iclight_local.assemble.engine_from",
+        lambda settings, models=(), lasting=False: seen.append(settings.preview_every) or fake,
     )
     for options in ((), ("--preview", "a.png"), ("--preview", "a.png", "--preview-every", "9")):
         assert iclight("relight", SUBJECT, "-o", "out.png", "--overwrite", *options).status == 0
