@@ -1,4 +1,4 @@
-"""How near the pictures of ``--precision int8`` are to those of float32: the same scenes and seeds, PSNR in decibels."""
+"""How near the pictures of ``--precision int8`` are to those of float32: the same scenes and seeds, PSNR."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Nearness:
     Attributes:
         weights: a bundle.
         models: of it.
-        scenes: how many, from seed ``first`` on, of the split ``test``; each with its own prompt and one of four lights.
+        scenes: how many of the split ``test``, from seed ``first`` on, each with its own prompt in one of four lights.
         size: width and height of the lowres pass.
         steps: of each pass.
     """
@@ -69,7 +69,10 @@ def table(result: dict[str, Any]) -> str:
     computed = next(iter(result["models"].values()))["computed_by"]
     libraries = ", ".join(f"{name} {version}" for name, version in ran["libraries"].items())
     where = f"{ran['processor']}, {ran['cores']} cores, load {ran['load_average'][0]}"
-    return "\n".join(lines) + f"\n\n`{asked['weights']}`, {size}; {computed}; {libraries}; on {where}; {ran['time'][:10]}.\n"
+    return (
+        "\n".join(lines)
+        + f"\n\n`{asked['weights']}`, {size}; {computed}; {libraries}; on {where}; {ran['time'][:10]}.\n"
+    )
 
 
 def psnr(one: NDArray[Any], other: NDArray[Any]) -> float:
