@@ -21,7 +21,7 @@ VERSION = 1
 """Changes whenever the inputs or the way of quantizing do, so that no older conversion is taken for a new one."""
 SIZE = 192
 """Pixels of a side in the lowres pass; the highres pass has 256."""
-_RUNS: tuple[tuple[str, str], ...] = (
+RUNS: tuple[tuple[str, str], ...] = (
     ("left", "warm sunset over the sea"),
     ("right", ""),
     ("top", "neon lights, city at night"),
@@ -51,8 +51,8 @@ def calibration_inputs(pipe: ICLightPipeline, tell: Tell) -> list[UNetInput]:
         seen.append(given)
         return plain(given)
 
-    for number, (side, prompt) in enumerate(_RUNS):
-        tell(number, len(_RUNS))
+    for number, (side, prompt) in enumerate(RUNS):
+        tell(number, len(RUNS))
         # fbc is always lit by a background: a ramp, or a picture.
         pictured = pipe.config.model == "fbc" and side == "none"
         steps = pipe.steps(

@@ -35,13 +35,17 @@ def write_int8(pipe: ICLightPipeline, file: Path, tell: Tell) -> None:
         tell: told how far it is.
     """
     inputs = calibration_inputs(pipe, lambda done, of: tell(done, 2 * of))
-    model = converted(pipe)
-    quantized = quantize(model, inputs, lambda done, of: tell(of + done, 2 * of))
-    library("openvino").save_model(quantized, str(file), compress_to_fp16=False)
+    with merged_loras(pipe):
+        model = converted(pipe)
+        quantized = quantize(model, inputs, lambda done, of: tell(of + done, 2 * of))
+        library("openvino").save_model(quantized, str(file), compress_to_fp16=False)
 
 
 def converted(pipe: ICLightPipeline) -> Any:
-    """A pipeline's UNet as OpenVINO's float32 model, for any number of rows, size and length of text."""
+    """A pipeline's UNet as OpenVINO's float32 model, for any number of rows, size and length of text.
+
+    Its weights are the pipeline's own, in the same memory: whoever changes those changes the model.
+    """
     openvino, config = library("openvino"), pipe.unet.config
     rows, side = _TRACED
     examples = (
@@ -50,7 +54,7 @@ def converted(pipe: ICLightPipeline) -> Any:
         torch.zeros(rows, pipe.tokenizer.model_max_length, config.cross_attention_dim),
     )
     shapes = [[-1, config.in_channels, -1, -1], [-1], [-1, -1, config.cross_attention_dim]]
-    with torch.no_grad(), _merged_loras(pipe), warnings.catch_warnings():
+    with torch.no_grad(), warnings.catch_warnings():
         # What it says of shapes that are taken for fixed is about sizes that no latent of a pass has.
         warnings.filterwarnings("ignore", message="Converting a tensor to a Python")
         warnings.simplefilter("ignore", DeprecationWarning)
@@ -113,7 +117,7 @@ class _Positional(torch.nn.Module):
 
 
 @contextlib.contextmanager
-def _merged_loras(pipe: ICLightPipeline) -> Iterator[None]:
+def merged_loras(pipe: ICLightPipeline) -> Iterator[None]:
     """LoRAs as part of the weights for the length of a block, in place of products of their own."""
     if not pipe.get_active_adapters():
         yield
