@@ -1,8 +1,4 @@
-<<<<<<< HEAD
 """How near the pictures of ``--precision int8`` are to those of float32: same scenes, same seeds, PSNR in dB."""
-=======
-"""How near the pictures of ``--precision int8`` are to those of float32: the same scenes and seeds, PSNR."""
->>>>>>> i10e
 
 from __future__ import annotations
 
@@ -31,11 +27,11 @@ class Nearness:
     Attributes:
         weights: a bundle.
         models: of it.
-<<<<<<< HEAD
+    <<<<<<< HEAD
         scenes: how many, from seed ``first`` on, of the split ``test``; each with its own prompt and light.
-=======
+    =======
         scenes: how many of the split ``test``, from seed ``first`` on, each with its own prompt in one of four lights.
->>>>>>> i10e
+    >>>>>>> i10e
         size: width and height of the lowres pass.
         steps: of each pass.
     """

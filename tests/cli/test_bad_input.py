@@ -60,7 +60,7 @@ KNOBS = {
     "no_folder": ("relight {subject} -o nowhere/out.png", "nowhere is no folder"),
     "folder_below_a_file": ("relight {subject} -o {bad}/text.png/out.png", "text.png is no folder"),
     "a_folder": ("relight {subject} -o {bad}/folder.png", "folder.png is a folder: name a file"),
-    "precision_word": ("relight {subject} --precision fp8", "must be one of auto, fp32, bf16, fp16."),
+    "precision_word": ("relight {subject} --precision fp8", "must be one of auto, fp32, bf16, fp16, int8."),
 }
 PICTURES = {
     "missing": ("relight {bad}/nowhere.png {small}", "does not exist"),
