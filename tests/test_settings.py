@@ -103,19 +103,19 @@ def test_they_are_frozen(home: Path) -> None:
 
 class TestMistakes:
     def test_in_the_environment(self, home: Path) -> None:
-        needed = "is 'fp8', but must be one of auto, fp32, bf16, fp16."
+        needed = "is 'fp8', but must be one of auto, fp32, bf16, fp16, int8."
         assert refusal(home, ICLIGHT_PRECISION="fp8") == f"ICLIGHT_PRECISION {needed}"
         assert refusal(home, ICLIGHT_OFFLINE="maybe") == "ICLIGHT_OFFLINE is 'maybe', but must be true or false."
 
     def test_in_the_file(self, home: Path) -> None:
         path = config(home, 'precision = "fp8"\n')
-        assert refusal(home) == f"precision in {path} is 'fp8', but must be one of auto, fp32, bf16, fp16."
+        assert refusal(home) == f"precision in {path} is 'fp8', but must be one of auto, fp32, bf16, fp16, int8."
         config(home, "device = 5\n")
         assert refusal(home) == f"device in {path} is 5, but must be text."
 
     def test_given(self, home: Path) -> None:
         sentence = refusal(home, {"precision": "fp8"}, ICLIGHT_PRECISION="fp16")
-        assert sentence == "The setting precision is 'fp8', but must be one of auto, fp32, bf16, fp16."
+        assert sentence == "The setting precision is 'fp8', but must be one of auto, fp32, bf16, fp16, int8."
 
     def test_a_better_word_covers_a_worse(self, home: Path) -> None:
         config(home, 'precision = "fp8"\n')
