@@ -23,13 +23,15 @@ from iclight_local.engines import int8
 from iclight_local.engines.int8 import Int8Source, int8_unet
 from iclight_local.engines.local import LocalEngine
 from iclight_local.errors import EngineError, Unsupported
+from iclight_local.layouts.lora import LoraFile
 from iclight_local.pipelines import calibration, openvino_unet, quantizing
+from iclight_local.pipelines.adapters import add_loras
 from iclight_local.pipelines.openvino_unet import OpenVINOUNet, library
 from iclight_local.pipelines.placement import choose_placement
 from iclight_local.pipelines.unet_calls import UNetInput, plainly
 from iclight_local.result import Progress
 from tests.engines.lora_files import write_lora
-from tests.engines.relights import asked, local, pixels
+from tests.engines.relights import BUNDLE, asked, local, pixels
 
 MINI = Path(__file__).parents[2] / "weights" / "mini"
 SOURCE = Int8Source({"a.safetensors": "00"}, (), "fc", "none")
@@ -259,7 +261,8 @@ class TestLoras:
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """OpenVINO's float32 model shares the weights' memory."""
-        pipe = local(lora=str(write_lora(tmp_path / "warm.safetensors"))).load("fc")
+        pipe = ICLightPipeline.from_pretrained(BUNDLE / "base", iclight=BUNDLE / "iclight_sd15_fc.safetensors")
+        add_loras(pipe, [LoraFile(write_lora(tmp_path / "warm.safetensors"), 0.5)])
         layers = [each for each in pipe.unet.modules() if isinstance(each, BaseTunerLayer)]
         with torch.no_grad():
             before = plainly(pipe.unet)(rows(2))
