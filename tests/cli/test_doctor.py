@@ -40,6 +40,20 @@ def test_a_bare_machine(iclight: Command, home: Path) -> None:
     assert not home.exists(), "looking leaves nothing behind"
 
 
+@pytest.mark.parametrize(
+    ("lacking", "says"),
+    [
+        ([], "int8: there, with --precision int8"),
+        (["nncf"], "int8: not there, nncf missing: pip install 'iclight-local[openvino]'"),
+    ],
+)
+def test_int8(
+    iclight: Command, with_weights: Path, lacking: list[str], says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("iclight_local.pipelines.openvino_unet.missing", lambda: lacking)
+    assert says in iclight("doctor").out.splitlines()
+
+
 def test_weights_are_enough(iclight: Command, with_weights: Path) -> None:
     """A missing segmenter is a next step and no hindrance: alpha and mattes work."""
     answer = iclight("doctor")
