@@ -53,14 +53,14 @@ def load_pipe(
     add_loras(pipe, engine.loras)
     if engine.options.preset == "fast":
         use_lcm(pipe)
+    pipe.remembered = Remembered(REMEMBERED)
+    pipe.set_progress_bar_config(disable=True)
     if placement.int8:
         _use_int8(engine, pipe, model, _nobody if tell is None else tell)
         quicken([pipe.vae], placement)
     elif engine.compiler is None:
         # What is compiled cannot look into these ways.
         pipe.computed_by = quicken([pipe.vae, pipe.unet], placement)
-    pipe.remembered = Remembered(REMEMBERED)
-    pipe.set_progress_bar_config(disable=True)
     return pipe
 
 

@@ -33,27 +33,25 @@ def quicken(models: Sequence[torch.nn.Module], placement: Placement) -> str | No
     """
     if placement.device.type != "cpu" or placement.dtype != torch.float32:
         return None
-    ways = {name: way for name, way in _WAYS.items() if _can(name)}
-    for way in ways.values():
-        for model in models:
-            way(model)
-    return ", ".join(ways) if ways else None
+    changed = {name: sum([way(model) for model in models]) for name, way in _WAYS.items() if _can(name)}
+    used = [name for name, count in changed.items() if count]
+    return ", ".join(used) if used else None
 
 
-def _winograd(model: torch.nn.Module) -> None:
+def _winograd(model: torch.nn.Module) -> int:
     from iclight_local.pipelines.winograd import put_in
 
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    put_in(model, psutil.virtual_memory().total // SHARE)
+    return put_in(model, psutil.virtual_memory().total // SHARE)
 
 
-def _packed(model: torch.nn.Module) -> None:
+def _packed(model: torch.nn.Module) -> int:
     from iclight_local.pipelines.packed import pack
 
-    pack(model)
+    return pack(model)
 
 
-_WAYS: dict[str, Callable[[torch.nn.Module], None]] = {WINOGRAD: _winograd, PACKED: _packed}
+_WAYS: dict[str, Callable[[torch.nn.Module], int]] = {WINOGRAD: _winograd, PACKED: _packed}
 
 
 @cache

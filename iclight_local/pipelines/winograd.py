@@ -29,7 +29,7 @@ FLOATS_AT_ONCE = 6_000_000
 """Numbers of transformed tiles at once, 24 MB: they should still be in the cache when they are multiplied."""
 FEWEST_TILES = 256
 """Tiles at once at least: with fewer, reading the weights would take longer than multiplying."""
-FEWEST_CHANNELS = 32
+FEWEST_CHANNELS = 64
 """With fewer channels the transforms would take longer than the products they save."""
 _INPUTS_AT_ONCE = 128
 _G = np.array([[6, 0, 0], [-4, -4, -4], [-4, 4, -4], [1, 2, 4], [1, -2, 4], [0, 0, 24]]) / 24

@@ -58,9 +58,8 @@ def stepped(scheduler: Any, generator: Any) -> tuple[list[str], list[torch.devic
     """What both passes had to wait for between their first and their last step, and where the UNet's timesteps lay."""
     plan = make_plan(Knobs(prompt="toy", width=64, height=128, steps=4, highres_scale=1.0), has_background=False)
     vae = SimpleNamespace(config=SimpleNamespace(latent_channels=4))
-    pipe: Any = SimpleNamespace(
-        _execution_device=CARD, unet=SimpleNamespace(dtype=torch.float16), vae=vae, vae_scale_factor=8, interrupt=False
-    )
+    unet = SimpleNamespace(dtype=torch.float16, config=SimpleNamespace(out_channels=4))
+    pipe: Any = SimpleNamespace(_execution_device=CARD, unet=unet, vae=vae, vae_scale_factor=8, interrupt=False)
     items: Any = [SimpleNamespace(plan=plan)]
     texts, cfg = torch.zeros(2, 77, 8, device=CARD), torch.zeros(1, 1, 1, 1, device=CARD)
     sampler = Loop(
