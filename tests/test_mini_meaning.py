@@ -159,7 +159,3 @@ def test_it_is_small_and_in_half_precision() -> None:
     for path in (path for path in files if path.suffix == ".safetensors"):
         with safe_open(path, framework="pt") as tensors:
             assert {tensors.get_slice(name).get_dtype() for name in tensors.keys()} == {"F16"}, path  # noqa: SIM118
-
-
-def test_the_embedded_one_is_computed_by_the_faster_ways(mini: LocalEngine) -> None:
-    assert mini.load("fc").computed_by == "winograd, packed"

@@ -168,7 +168,7 @@ class TestRecord:
             "device": "cpu",
             "dtype": "fp32",
             "vae_dtype": "fp32",
-            "computed_by": "winograd, packed",
+            "computed_by": "packed",
         }
         assert record["engine"] == own
         assert record["versions"]["torch"] == metadata.version("torch")

@@ -12,6 +12,7 @@ import numpy as np
 import psutil
 import pytest
 import torch
+from diffusers import UNet2DConditionModel
 from golden_pictures import CASES, composite, load_pipe, read
 from peft import LoraConfig
 
@@ -214,3 +215,10 @@ def test_narrow_and_half_layers_are_not_packed() -> None:
     model = torch.nn.Sequential(torch.nn.Linear(64, 63), torch.nn.Linear(64, 64).bfloat16(), torch.nn.Linear(64, 64))
     assert packed.pack(model) == 1
     assert isinstance(model[2], packed.PackedLinear)
+
+
+def test_the_embedded_model_gains_by_both() -> None:
+    base = Path(__file__).parents[2] / "weights" / "mini" / "base"
+    unet = UNet2DConditionModel.from_pretrained(base / "unet")
+    assert lossless.quicken([unet], CPU) == "winograd, packed"
+    assert sum(isinstance(module, WinogradConv2d) for module in unet.modules()) > 10
