@@ -207,7 +207,6 @@ def test_what_cannot_be_written_is_taken_up_again(
     store: JobStore, engine: Halting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("iclight_local.jobs.runner._SWEEP_S", 0.05)
-    engine.let_go()
     full = iter([True, True])
 
     def fails(*_: Any, **__: Any) -> bool:
@@ -219,6 +218,7 @@ def test_what_cannot_be_written_is_taken_up_again(
     monkeypatch.setattr(store, "finish", fails)
     monkeypatch.setattr(store, "fail", lambda *_, **__: fails())
     queue = Queue(store, engine)
+    engine.let_go()
     for _ in range(400):
         if queue.state(queue.first)[0] == "done":
             break
