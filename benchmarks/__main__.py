@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -70,27 +71,27 @@ def build_parser() -> argparse.ArgumentParser:
 
     carry = commands.add_parser("transfer", help="carrying light to full size: nearness to true renders, print, cost")
     add_transfer_options(carry)
-    carry.set_defaults(run=_transfer)
+    carry.set_defaults(run=_measurement("transfer", "Carrying"))
 
     edits = commands.add_parser("editing", help="an edit with every option: time beside the model, and memory")
     edits.add_argument("--out", type=Path, required=True, help="JSON file to write")
     edits.add_argument("--side", type=int, default=argparse.SUPPRESS, help="pixels, usually 3500")
     edits.add_argument("--runs", type=int, default=argparse.SUPPRESS, help="of each call, usually 3")
-    edits.set_defaults(run=_editing)
+    edits.set_defaults(run=_measurement("editing", "Editing"))
 
     fewer = commands.add_parser("fewer", help="fewer operations: what they save, and what becomes of the picture")
     fewer.add_argument("--out", type=Path, required=True, help="JSON file to write")
     fewer.add_argument("--sheet", type=Path, help="PNG file to write the contact sheet to")
     fewer.add_argument("--scenes", type=int, default=argparse.SUPPRESS, help="usually 12")
     fewer.add_argument("--size", type=int, default=argparse.SUPPRESS, help="pixels of a picture's side, usually 256")
-    fewer.set_defaults(run=_fewer)
+    fewer.set_defaults(run=_measurement("speed.fewer", "Fewer"))
 
     int8 = commands.add_parser("int8", help="how near the pictures of --precision int8 are to those of float32")
     int8.add_argument("--out", type=Path, required=True, help="JSON file to write")
     int8.add_argument("--scenes", type=int, default=argparse.SUPPRESS, help="of each model, usually 8")
     int8.add_argument("--size", type=int, default=argparse.SUPPRESS, help="pixels of the lowres pass, usually 128")
     int8.add_argument("--steps", type=int, default=argparse.SUPPRESS, help="of each pass, usually 25")
-    int8.set_defaults(run=_int8)
+    int8.set_defaults(run=_measurement("speed.int8", "Nearness"))
 
     serving = commands.add_parser("serving", help="the server: many callers at once, and what it adds to the engine")
     add_serving_options(serving)
@@ -102,7 +103,7 @@ def build_parser() -> argparse.ArgumentParser:
     stepping = commands.add_parser("stepping", help="step-level batching against one request after another")
     stepping.add_argument("--out", type=Path, required=True, help="JSON file to write")
     stepping.add_argument("--runs", type=int, default=argparse.SUPPRESS, help="of each side, usually 3")
-    stepping.set_defaults(run=_stepping)
+    stepping.set_defaults(run=_measurement("speed.steps", "Stepping"))
 
     crashes = commands.add_parser("crashes", help="kill the server at random moments, and look at what is lost")
     crashes.add_argument("--out", type=Path, required=True, help="JSON file to write")
@@ -206,47 +207,19 @@ def _mini(options: argparse.Namespace) -> int:
     return 0
 
 
-def _transfer(options: argparse.Namespace) -> int:
-    from benchmarks.transfer import measure, table
-    from benchmarks.transfer_scenes import Carrying
+def _measurement(module: str, kind: str) -> Callable[[argparse.Namespace], int]:
+    """The command for a module that has a dataclass of options, ``measure`` and ``table``."""
 
-    values = {name: value for name, value in vars(options).items() if name in Carrying.__dataclass_fields__}
-    result = measure(Carrying(**values), options.sheet)
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(result, indent=1) + "\n")
-    print(table(result))
-    print(f"All values: {options.out}")
-    return 0
+    def run(options: argparse.Namespace) -> int:
+        found = import_module(f"benchmarks.{module}")
+        asked = getattr(found, kind)
+        values = {name: value for name, value in vars(options).items() if name in asked.__dataclass_fields__}
+        sheet = [options.sheet] if "sheet" in options else []
+        result = found.measure(asked(**values), *sheet)
+        _write(options.out, result, found.table(result))
+        return 0
 
-
-def _editing(options: argparse.Namespace) -> int:
-    from benchmarks.editing import Editing, measure, table
-
-    values = {name: value for name, value in vars(options).items() if name in Editing.__dataclass_fields__}
-    result = measure(Editing(**values))
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(result, indent=1) + "\n")
-    print(table(result))
-    print(f"All values: {options.out}")
-    return 0
-
-
-def _fewer(options: argparse.Namespace) -> int:
-    from benchmarks.speed.fewer import Fewer, measure, table
-
-    values = {name: value for name, value in vars(options).items() if name in Fewer.__dataclass_fields__}
-    result = measure(Fewer(**values), options.sheet)
-    _write(options.out, result, table(result))
-    return 0
-
-
-def _int8(options: argparse.Namespace) -> int:
-    from benchmarks.speed.int8 import Nearness, measure, table
-
-    values = {name: value for name, value in vars(options).items() if name in Nearness.__dataclass_fields__}
-    result = measure(Nearness(**values))
-    _write(options.out, result, table(result))
-    return 0
+    return run
 
 
 def _serving(options: argparse.Namespace) -> int:
@@ -262,15 +235,6 @@ def _serving(options: argparse.Namespace) -> int:
     waves = {"waves": given["waves"]} if "waves" in given else {}
     result = measure_load(Load(**waves, wave=wave, beside=beside))
     _write(options.out, result, load_table(result))
-    return 0
-
-
-def _stepping(options: argparse.Namespace) -> int:
-    from benchmarks.speed.steps import Stepping, measure, table
-
-    values = {name: value for name, value in vars(options).items() if name in Stepping.__dataclass_fields__}
-    result = measure(Stepping(**values))
-    _write(options.out, result, table(result))
     return 0
 
 
@@ -328,9 +292,8 @@ def _loading(options: argparse.Namespace) -> int:
     from benchmarks.loading import Loading, compare_loading
 
     found = compare_loading(Loading(options.bundle, options.model, options.dtype, options.runs))
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(found, indent=1) + "\n")
-    print(json.dumps({key: value for key, value in found.items() if key not in ("runs", "environment")}, indent=1))
+    shown = {key: value for key, value in found.items() if key not in ("runs", "environment")}
+    _write(options.out, found, json.dumps(shown, indent=1))
     return 0
 
 

@@ -136,8 +136,8 @@ def _calls(sides: dict[str, Side], latents: list[int], pairs: int, folder: Path)
         each.ask("call", latents=latents, keep=True)
     expected, got = (np.load(folder / f"{side}-call.npy") for side in sides)
     runs: dict[str, list[dict[str, float]]] = {side: [] for side in sides}
-    for _ in range(pairs):
-        for side, each in sides.items():
+    for index in range(pairs):
+        for side, each in _in_turns(sides, index):
             runs[side].append(each.ask("call", latents=latents, keep=False))
     largest = float(np.abs(expected - got).max() / np.abs(expected).max())
     return {**compared(*runs.values()), "difference": largest}
@@ -148,12 +148,17 @@ def _whole(sides: dict[str, Side], experiment: Cpu, folder: Path) -> dict[str, A
     runs: dict[str, list[dict[str, Any]]] = {side: [] for side in sides}
     differences = []
     for index in range(experiment.runs):
-        for side, each in sides.items():
+        for side, each in _in_turns(sides, index):
             runs[side].append(each.ask("relight", seed=experiment.seed + index))
         ours, theirs = (np.load(folder / f"{side}-picture.npy").astype(np.int16) for side in sides)
         distance = np.abs(ours - theirs)
         differences.append({"levels_max": int(distance.max()), "levels_mean": float(distance.mean())})
     return {**compared(*runs.values()), "difference": differences}
+
+
+def _in_turns(sides: dict[str, Side], index: int) -> list[tuple[str, Side]]:
+    """The sides of a pair; who comes first changes from pair to pair."""
+    return list(sides.items())[:: -1 if index % 2 else 1]
 
 
 def compared(plain: list[dict[str, Any]], ours: list[dict[str, Any]]) -> dict[str, Any]:

@@ -27,11 +27,7 @@ class Nearness:
     Attributes:
         weights: a bundle.
         models: of it.
-    <<<<<<< HEAD
-        scenes: how many, from seed ``first`` on, of the split ``test``; each with its own prompt and light.
-    =======
         scenes: how many of the split ``test``, from seed ``first`` on, each with its own prompt in one of four lights.
-    >>>>>>> i10e
         size: width and height of the lowres pass.
         steps: of each pass.
     """

@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -41,6 +41,8 @@ class Plain:
         self._plain = PlainICLight(Path(experiment.bundle), experiment.model)
         self.vae, self.config = self._plain.vae, dict(self._plain.unet.config)
         self.config["in_channels"] = self._plain.unet.conv_in.in_channels
+        # As small a run as the product's side has had when it is opened.
+        self._run(replace(whole, width=64, height=64, steps=1, highres_scale=1), seed=0)
 
     def predict(self, given: UNetInput) -> torch.Tensor:
         """One call of the UNet, whose condition is the same for all rows."""
@@ -50,14 +52,16 @@ class Plain:
 
     def relight(self, seed: int, meter: Meter) -> list[Image.Image]:
         """The whole run."""
-        knobs = Knobs(seed=seed, **{name: asdict(self._whole)[name] for name in KNOBS})
         unet = self._plain.unet
         forward = unet.forward
         unet.forward = meter.of_unet(forward)
         try:
-            return self._plain.relight(foreground(self._whole), knobs)
+            return self._run(self._whole, seed)
         finally:
             unet.forward = forward
+
+    def _run(self, whole: Experiment, seed: int) -> list[Image.Image]:
+        return self._plain.relight(foreground(whole), Knobs(seed=seed, **{name: asdict(whole)[name] for name in KNOBS}))
 
 
 class Ours:

@@ -1,8 +1,6 @@
 """An edit: its record, its warnings, and whose failure is whose."""
 
 import io
-import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -15,6 +13,7 @@ from iclight_local.engines.editing import edit
 from iclight_local.errors import InvalidRequest
 from iclight_local.request import EditRequest
 from iclight_local.result import RelightResult
+from tests.engines.at_once import AtOnce
 from tests.engines.editing_cases import edited, photo, result_of
 from tests.fake_engine import FramedFake
 
@@ -105,23 +104,12 @@ def test_uncertainty_is_the_same_with_a_light_and_without() -> None:
 
 
 def test_large_pictures_are_composed_two_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    now, most, counting = [0], [0], threading.Lock()
-    composing = CutOut.placed
-
-    def counted(self: CutOut, made: Any) -> Any:
-        with counting:
-            now[0] += 1
-            most[0] = max(most[0], now[0])
-        time.sleep(0.05)
-        with counting:
-            now[0] -= 1
-        return composing(self, made)
-
-    monkeypatch.setattr(CutOut, "placed", counted)
+    composing = AtOnce(CutOut.placed)
+    monkeypatch.setattr(CutOut, "placed", lambda *given: composing(*given))
     with ThreadPoolExecutor(5) as pool:
         asked = [EditRequest(subject_image=photo(), light="left", seed=seed) for seed in range(5)]
         outcomes = list(pool.map(lambda one: edit(FramedFake(), one), asked))
-    assert ([each.seed for each in outcomes], most) == ([0, 1, 2, 3, 4], [2])
+    assert ([each.seed for each in outcomes], composing.most) == ([0, 1, 2, 3, 4], 2)
 
 
 def test_a_provider_s_light_tells_of_no_weights() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -19,6 +18,7 @@ from iclight_local.engines.parts import prepared
 from iclight_local.errors import Cancelled, ICLightError, InvalidRequest
 from iclight_local.request import RelightRequest
 from iclight_local.result import Progress, RelightResult
+from tests.engines.at_once import AtOnce
 from tests.engines.relights import BACKGROUND, MATTE, PLAIN, SUBJECT, asked, local, pixels
 
 PATIENCE_S = 60.0
@@ -197,18 +197,8 @@ class TestThreads:
         assert np.abs(pixels(found.normal).astype(int) - pixels(alone.normal)).max() <= 1
 
     def test_two_are_prepared_at_one_moment(self, shared: LocalEngine, monkeypatch: pytest.MonkeyPatch) -> None:
-        now, most, counting = [0], [0], threading.Lock()
-
-        def counted(*args: Any) -> Any:
-            with counting:
-                now[0] += 1
-                most[0] = max(most[0], now[0])
-            time.sleep(0.05)
-            with counting:
-                now[0] -= 1
-            return prepared(*args)
-
-        monkeypatch.setattr("iclight_local.engines.together.prepared", counted)
+        preparing = AtOnce(prepared)
+        monkeypatch.setattr("iclight_local.engines.together.prepared", preparing)
         with ThreadPoolExecutor(5) as pool:
             results = list(pool.map(lambda seed: shared.relight(asked(seed=seed)), range(5)))
-        assert ([each.seed for each in results], most) == ([0, 1, 2, 3, 4], [2])
+        assert ([each.seed for each in results], preparing.most) == ([0, 1, 2, 3, 4], 2)
