@@ -66,6 +66,13 @@ def option_of(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
+def option_words(name: str, value: object) -> list[str]:
+    """A parameter as it is written on a command line."""
+    flag, text = option_of(name), str(value)
+    # What begins with a dash would be taken for an option.
+    return [flag] if value is True else [f"{flag}={text}"] if text.startswith("-") else [flag, text]
+
+
 def markdown_table(fields: Iterable[KnobField]) -> str:
     """The parameters as a Markdown table, as it stands in the README."""
     lines = ["| name | default | values | what it does |", "|---|---|---|---|"]

@@ -164,6 +164,7 @@ class ServeSettings(BaseModel):
     )
     keep_hours: float = Field(24, ge=0.01, le=8760, description="Hours that results are kept.")
     stop_seconds: float = Field(30, ge=0, le=3600, description="Seconds that a running job has when the server stops.")
+    ui: bool = Field(False, description="Show the page, too, at /ui, for people with a browser (extra ui).")
     allow_private_urls: bool = Field(
         False, description="Fetch pictures from addresses of this machine and the local network, too."
     )

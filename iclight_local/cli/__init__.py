@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 COMMANDS = (
     *("relight", "edit", "sheet", "light", "normals", "batch", "inspect", "replay", "bench", "bench speed"),
-    *("serve", "keys", "weights", "providers", "doctor"),
+    *("ui", "serve", "keys", "weights", "providers", "doctor"),
 )
 """Each is a module of this package with ``SUMMARY``, ``add_arguments`` and ``run``; two words are joined by ``_``."""
 

@@ -10,7 +10,7 @@ from typing import Any
 from iclight_local.cli.output import print_json
 from iclight_local.cli.parser import Parser
 from iclight_local.engines.record import PICTURES
-from iclight_local.fields import option_of
+from iclight_local.fields import option_of, option_words
 from iclight_local.imaging.metadata import read_record
 from iclight_local.plan import SET_BY_NORMALS
 from iclight_local.request import BY_FIT, Finish, OutputOptions
@@ -66,20 +66,14 @@ def replay_command(record: dict[str, Any]) -> str:
         value = knobs.get(name)
         if value is None or name in elsewhere or value == implied.get(name, field.default):
             continue
-        words += _option(name, value)
+        words += option_words(name, value)
     for name, value in _table(record, "edit").items():
         # What stands behind a subject follows from the other options, but for these.
         follows = name == "background_mode" and value not in ("keep", "generate")
         if not (value is None or value is False or follows):
-            words += _option(name, value)
+            words += option_words(name, value)
     words += _engine(record)
     return shlex.join(words)
-
-
-def _option(name: str, value: object) -> list[str]:
-    flag, text = option_of(name), str(value)
-    # What begins with a dash would be taken for an option.
-    return [flag] if value is True else [f"{flag}={text}"] if text.startswith("-") else [flag, text]
 
 
 def _engine(record: dict[str, Any]) -> list[str]:

@@ -23,7 +23,7 @@ Fault = Literal[
 queue or too many calls, something that only other engines can do, an engine that failed, or a result that did not
 come for as long as calls wait."""
 
-Task = Literal["relight", "cut_out", "edit"]
+Task = Literal["relight", "cut_out", "edit", "normals"]
 """What is done for a call: a method of the engine, or an edit around it (:mod:`iclight_local.engines.editing`)."""
 
 MEDIA_TYPES = {"png": "image/png", "jpeg": "image/jpeg", "webp": "image/webp"}

@@ -31,6 +31,7 @@ class Execution:
     def __init__(self, store: JobStore, engine: Engine, tell: Callable[[str], None]) -> None:
         self._store, self._engine, self._tell = store, engine, tell
         self._progress: dict[str, float] = {}
+        self._previews: dict[str, Progress] = {}
         self._hurry = False
 
     def hurry(self) -> None:
@@ -40,6 +41,10 @@ class Execution:
     def progress(self, job_id: str) -> float:
         """How much of a running job is done, 0 to 1."""
         return self._progress.get(job_id, 0.0)
+
+    def preview(self, job_id: str) -> Progress | None:
+        """The newest progress of a running job that brought a preview."""
+        return self._previews.get(job_id)
 
     def asks(self, provider: str) -> bool:
         """Whether a provider is among the engines."""
@@ -62,6 +67,7 @@ class Execution:
                 self._keep(job, request, self._result(job, request))
         finally:
             del self._progress[job_id]
+            self._previews.pop(job_id, None)
 
     def give_up(self, job_id: str) -> None:
         """End a job at which this program failed, and not the engine."""
@@ -105,8 +111,11 @@ class Execution:
 
     def _result(self, job: Job, request: RelightRequest) -> RelightResult:
         engine, watched = self._engine_for(job), self._watch(job.id)
-        if find_dialect(job.dialect).task == "cut_out":
+        task = find_dialect(job.dialect).task
+        if task == "cut_out":
             return engine.cut_out(request, progress=watched)
+        if task == "normals":
+            return engine.normals(request, progress=watched).run
         if isinstance(request, EditRequest):
             return edit(engine, request, progress=watched)
         return engine.relight(request, progress=watched)
@@ -123,6 +132,8 @@ class Execution:
     def _watch(self, job_id: str) -> ProgressCallback:
         def told(progress: Progress) -> None:
             self._progress[job_id] = progress.step / progress.steps if progress.steps else 0.0
+            if progress.preview is not None:
+                self._previews[job_id] = progress
             found = self._store.get(job_id)
             if self._hurry or found is None or found.state != "running":
                 raise Cancelled("The job was cancelled.")

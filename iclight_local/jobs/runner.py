@@ -17,6 +17,7 @@ from iclight_local.jobs.base import Job
 from iclight_local.jobs.execution import Execution
 from iclight_local.jobs.order import fair_order
 from iclight_local.jobs.store import JobStore
+from iclight_local.result import Progress
 
 _log = logging.getLogger(__name__)
 _SWEEP_S = 60.0
@@ -163,6 +164,10 @@ class Runner:
             if job_id not in self._waiting:
                 return 0, self._execution.progress(job_id)
             return self._order().index(job_id) + len(self._running), 0.0
+
+    def preview(self, job_id: str) -> Progress | None:
+        """A running job's newest progress that brought a preview; None where there was none."""
+        return self._execution.preview(job_id)
 
     def load(self) -> tuple[int, int]:
         """How many jobs wait and how many run."""

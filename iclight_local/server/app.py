@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from dataclasses import dataclass
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Match, Route
 
 from iclight_local.dialects import pixeldojo, segmind
@@ -38,13 +39,29 @@ _WORDED: dict[str, Refusal] = {
 }
 
 
-def make_app(service: Service, post: Post, warmed: Callable[[], bool] = lambda: True) -> App:
+@dataclass(frozen=True)
+class Page:
+    """What a server shows to people, beside what it answers to programs.
+
+    Attributes:
+        path: where it stands; it takes all calls under it.
+        app: the page.
+        lifespan: what it needs to be alive.
+    """
+
+    path: str
+    app: App
+    lifespan: Callable[[], AbstractAsyncContextManager[None]]
+
+
+def make_app(service: Service, post: Post, warmed: Callable[[], bool] = lambda: True, shown: Page | None = None) -> App:
     """The application of one server.
 
     Args:
         service: what all routes share.
         post: calls webhooks.
         warmed: whether the engine has done beforehand what the first calls would wait for.
+        shown: a page for people, or None.
     """
 
     async def health(_: Request) -> Response:
@@ -59,7 +76,8 @@ def make_app(service: Service, post: Post, warmed: Callable[[], bool] = lambda: 
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        yield
+        async with nullcontext() if shown is None else shown.lifespan():
+            yield
         service.close()
 
     routes = [
@@ -75,12 +93,30 @@ def make_app(service: Service, post: Post, warmed: Callable[[], bool] = lambda: 
     handlers = {404: _missing, 405: _wrong_method, Exception: _failed}
     app = Starlette(routes=routes, exception_handlers=handlers, lifespan=lifespan)
     limits = service.limits
-    limited: App = LimitedBodies(_unslashed(app), limits.body, limits.seconds)
+    limited: App = LimitedBodies(_with_page(_unslashed(app), shown), limits.body, limits.seconds)
     return Watched(limited if service.keyed else OwnNames(limited, service.public_url, _strange), service.metrics)
 
 
 async def _strange(request: Request, sentence: str) -> Response:
     return respond(_refusal(request)("unauthorized", sentence))
+
+
+def _with_page(app: App, shown: Page | None) -> App:
+    """Hand what is asked of the page to it, and who asks for nothing to the page, too."""
+    if shown is None:
+        return app
+    page = shown
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"] in ("/", page.path):
+            # Its parts have addresses relative to it.
+            await RedirectResponse(f"{scope.get('root_path', '')}{page.path}/")(scope, receive, send)
+        elif scope["type"] == "http" and scope["path"].startswith(f"{page.path}/"):
+            await page.app(scope, receive, send)
+        else:
+            await app(scope, receive, send)
+
+    return answer
 
 
 def _unslashed(app: App) -> App:

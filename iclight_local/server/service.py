@@ -114,8 +114,16 @@ class Service:
                 raise Unauthorized(bool(key))
             found = name
         request.state.owner = found
-        self._take(f"owner {found}")
+        self.count(found)
         return found
+
+    def count(self, owner: str) -> None:
+        """Count a call of this owner's.
+
+        Raises:
+            Busy: there were too many.
+        """
+        self._take(f"owner {owner}")
 
     async def relit(self, request: Request, owner: str, dialect: str, asked: Asked) -> Job:
         """Accept a call and wait for what becomes of it, or for as long as calls wait.

@@ -15,7 +15,7 @@ from iclight_local.errors import EngineError, InvalidRequest
 from iclight_local.imaging.guarded import Guard, fetch, post
 from iclight_local.jobs.runner import Bounds, Runner
 from iclight_local.jobs.store import JobStore, Lifetimes
-from iclight_local.server.app import make_app
+from iclight_local.server.app import Page, make_app
 from iclight_local.server.keys import KeyFile, key_file
 from iclight_local.server.limits import App, RateLimit
 from iclight_local.server.service import Limits, Service
@@ -71,6 +71,7 @@ def serve(
     options: ServeSettings,
     listener: socket.socket,
     told: Callable[[str], None],
+    page: Callable[[Service], Page] | None = None,
 ) -> None:
     """Serve until the process is told to stop (SIGINT, SIGTERM).
 
@@ -80,6 +81,7 @@ def serve(
         options: of the server.
         listener: from :func:`listening_socket`; closed at the end.
         told: called with the address, once calls are taken.
+        page: makes what is shown to people, or None.
     """
     keys = key_file(settings.home)
     folder = settings.home / "jobs" if options.jobs is None else options.jobs.expanduser()
@@ -106,7 +108,10 @@ def serve(
         )
         warming = Warming(engine, None if options.no_warm_up else options.most_together)
         app = make_app(
-            service, lambda url, body: post(url, body, guard, {"content-type": "application/json"}), warming.done
+            service,
+            lambda url, body: post(url, body, guard, {"content-type": "application/json"}),
+            warming.done,
+            None if page is None else page(service),
         )
         server = Stoppable(_config(app, options.body_seconds), service, options.stop_seconds)
         ends.enter_context(server.heeding_signals())

@@ -1,0 +1,32 @@
+"""``iclight ui``: the page in a browser."""
+
+from __future__ import annotations
+
+import argparse
+import webbrowser
+
+from iclight_local.cli import serve
+from iclight_local.cli.parser import Parser, given
+from iclight_local.settings import ServeSettings, Settings, load_serve_settings, load_settings
+from iclight_local.ui.mounting import PATH
+
+SUMMARY = "Relight in the browser: the page, on this machine alone."
+
+
+def add_arguments(parser: Parser) -> None:
+    """Declare the options: those of ``iclight serve``."""
+    parser.add_argument("--no-browser", action="store_true", help="Tell the address, and open nothing.")
+    serve.add_arguments(parser)
+
+
+def run(parsed: argparse.Namespace) -> int:
+    """Serve the page until stopped, and open it."""
+    settings = load_settings(given(parsed, Settings))
+    options = load_serve_settings(settings.home, {**given(parsed, ServeSettings), "ui": True})
+
+    def tell(url: str) -> None:
+        print(f"The page is at {url}{PATH}/ and stays there until Ctrl-C.", flush=True)
+        if not parsed.no_browser:
+            webbrowser.open(f"{url}{PATH}/")
+
+    return serve.serve_with(settings, options, tell)

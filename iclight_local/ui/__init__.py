@@ -1,0 +1,1 @@
+"""The page: relight in the browser, before and after. Gradio draws it (extra ``ui``); nothing else imports this."""

@@ -1,0 +1,99 @@
+"""The page as a part of a server: Gradio's application behind this project's gate."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
+from iclight_local.errors import Unsupported
+from iclight_local.server.app import Page
+from iclight_local.server.service import Service
+from iclight_local.settings import Settings
+from iclight_local.ui.asking import Asking
+from iclight_local.ui.jobs import PageJobs
+from iclight_local.ui.routes import page_routes
+from iclight_local.ui.visitors import Visitors
+
+PATH = "/ui"
+"""Where the page stands."""
+NEEDED = "gradio"
+_HEAD = (
+    '<link rel="stylesheet" href="page/static/page.css">'
+    '<script type="module" src="page/static/page.js"></script>'
+    '<meta name="viewport" content="width=device-width, initial-scale=1">'
+)
+
+
+def open_facts(settings: Settings) -> Any:
+    """What the page says of this machine (:class:`iclight_local.ui.page.Facts`).
+
+    Raises:
+        Unsupported: Gradio is not installed.
+        WeightsError: the weights that were asked for are not there.
+    """
+    if importlib.util.find_spec(NEEDED) is None:
+        raise Unsupported("The page is drawn by Gradio, which is not installed: pip install 'iclight-local[ui]'.")
+    _keep_silent()
+    from iclight_local.ui.facts import facts_of
+
+    return facts_of(settings)
+
+
+def make_page(service: Service, facts: Any) -> Page:
+    """The page of a server.
+
+    Args:
+        service: takes its jobs.
+        facts: from :func:`open_facts`.
+    """
+    _keep_silent()
+    import gradio
+    from gradio.routes import mount_gradio_app
+
+    from iclight_local.ui import page
+
+    jobs = PageJobs(service)
+    outer = Starlette()
+    visitors = Visitors(outer, service)
+
+    def owner(request: gradio.Request) -> str:
+        found = visitors.owner(dict(request.cookies))
+        assert found is not None
+        return found
+
+    drawn = page.Page(Asking(jobs), owner, facts)
+    outer.router.routes.append(page_routes(jobs, visitors))
+    mount_gradio_app(
+        outer,  # type: ignore[arg-type]
+        drawn.blocks, path="", show_error=False, ssr_mode=False, theme=_theme(gradio), head=_HEAD, footer_links=[],
+        max_file_size=service.limits.body, enable_monitoring=False,
+    )  # fmt: skip
+
+    @asynccontextmanager
+    async def lifespan() -> AsyncIterator[None]:
+        async with outer.router.lifespan_context(outer):
+            yield
+
+    return Page(PATH, Starlette(routes=[Mount(PATH, app=visitors)]), lifespan)
+
+
+def _keep_silent() -> None:
+    """Have Gradio tell nobody anything; it looks at these when it is imported."""
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+
+
+def _theme(gradio: Any) -> Any:
+    """The machine's own letters: nothing is fetched for them."""
+    return gradio.themes.Soft(
+        primary_hue="amber",
+        neutral_hue="slate",
+        font=["system-ui", "sans-serif"],
+        font_mono=["ui-monospace", "monospace"],
+    )
