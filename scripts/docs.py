@@ -30,12 +30,12 @@ from iclight_local.batch.options import BatchOptions
 from iclight_local.bench.speed_table import markdown as machine_table
 from iclight_local.bench.table import markdown
 from iclight_local.cli import COMMANDS, command_summary
-from iclight_local.cli.providers import PRICE_UNKNOWN, takes
 from iclight_local.dialects.photoroom_fields import HONOURED, PARTS, PICTURES
 from iclight_local.dialects.photoroom_outside import documented, outside_names
 from iclight_local.dialects.photoroom_values import accepted
 from iclight_local.errors import ICLightError
 from iclight_local.fields import knob_fields, markdown_table
+from iclight_local.hosted import PRICE_UNKNOWN, takes
 from iclight_local.pipelines.memory import DEFAULT_WORK, GIB, SD15, choose_measures
 from iclight_local.providers import list_providers
 from iclight_local.request import EditRequest, RelightRequest

@@ -11,8 +11,9 @@ from iclight_local.settings import LOCAL, Settings
 from iclight_local.store.bundles import find_bundle
 from iclight_local.ui.page import Facts
 
-_SMALL = {"width": 256, "height": 320}
-"""Sizes that the embedded miniature was trained for."""
+_HEAD = ("| provider | allowed | key | takes | a picture costs |", "|---|---|---|---|---|")
+_SMALL = {"width": 256, "height": 320, "fit": "input"}
+"""Sizes that the embedded miniature was trained for; of its pictures the light alone is worth carrying over."""
 
 
 def facts_of(settings: Settings) -> Facts:

@@ -25,6 +25,7 @@ PATH = "/ui"
 NEEDED = "gradio"
 _HEAD = (
     '<link rel="stylesheet" href="page/static/page.css">'
+    '<link rel="icon" type="image/svg+xml" href="page/static/icon.svg">'
     '<script type="module" src="page/static/page.js"></script>'
     '<meta name="viewport" content="width=device-width, initial-scale=1">'
 )
@@ -70,7 +71,7 @@ def make_page(service: Service, facts: Any) -> Page:
     drawn = page.Page(Asking(jobs), owner, facts)
     outer.router.routes.append(page_routes(jobs, visitors))
     mount_gradio_app(
-        outer,  # type: ignore[arg-type]
+        outer,
         drawn.blocks, path="", show_error=False, ssr_mode=False, theme=_theme(gradio), head=_HEAD, footer_links=[],
         max_file_size=service.limits.body, enable_monitoring=False,
     )  # fmt: skip

@@ -68,7 +68,7 @@ class Page:
                     self._draw_subject()
                     self._draw_light()
                     self._draw_rest()
-                with gr.Column(scale=6, min_width=320):
+                with gr.Column(scale=6, min_width=320, elem_id="seeing"):
                     relight = gr.Button("Relight", variant="primary", size="lg", elem_id="relight")
                     gr.HTML(_element("result", "relight", "The result comes here, before and after under one slider."))
             with gr.Tab("Contact sheet"):

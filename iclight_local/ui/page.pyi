@@ -21,7 +21,6 @@ CANVAS = (512, 640)
 _LIGHT_BRUSH = ["#ffffff", "#ffd9a0", "#ff9040", "#ff4060", "#60a0ff", "#a0d8ff", "#808080", "#000000"]
 _NO_CUT: Mapping[str, str] = {}
 
-
 @dataclass(frozen=True)
 class Facts:
     """What the page says of this machine.
@@ -36,8 +35,6 @@ class Facts:
     providers: str
     starts: Mapping[str, Any]
 
-from gradio.events import Dependency
-
 class Picture(gr.Image):
     """A picture as its file: nothing of it is decoded, so that its metadata stays and this package's sentences hold."""
 
@@ -48,12 +45,14 @@ class Picture(gr.Image):
     def get_block_name(self) -> str:
         """As what the browser draws it."""
         return "image"
-    from typing import Callable, Literal, Sequence, Any, TYPE_CHECKING
+    from collections.abc import Callable, Sequence
+    from typing import TYPE_CHECKING, Any, Literal
+
     from gradio.blocks import Block
+
     if TYPE_CHECKING:
         from gradio.components import Timer
         from gradio.components.base import Component
-
 
 class Page:
     """The whole page.
@@ -231,13 +230,10 @@ class Page:
 
         return restore
 
-
 _ADOPT = "() => window.iclight.adopt()"
-
 
 def _element(kind: str, name: str, empty: str) -> str:
     return f'<iclight-{kind} data-name="{name}" data-empty="{empty}"></iclight-{kind}>'
-
 
 def _look(name: str) -> tuple[Any, Any]:
     """The prompt and the light of a look."""

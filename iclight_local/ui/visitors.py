@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from iclight_local.server.limits import App, Receive, Scope, Send
+from iclight_local.server.limits import App, Message, Receive, Scope, Send
 from iclight_local.server.service import Busy, Service, Unauthorized
 
 COOKIE = "iclight"
@@ -107,12 +107,10 @@ class Visitors:
 def _with(send: Send, more: Mapping[str, str]) -> Send:
     """Send an answer with further headers."""
 
-    async def sending(message: dict[str, object]) -> None:
+    async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":
             added = [(name.encode(), value.encode()) for name, value in {**HEADERS, **more}.items()]
-            known: object = message.get("headers", [])
-            assert isinstance(known, list)
-            message = {**message, "headers": [*known, *added]}
+            message = {**message, "headers": [*message.get("headers", []), *added]}
         await send(message)
 
     return sending
