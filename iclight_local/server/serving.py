@@ -95,8 +95,7 @@ def serve(
         again = store.recover()
         if again:
             _log.info("jobs taken up again", extra={"told": {"jobs": again}})
-        bounds = Bounds(waiting=options.most_waiting, together=options.most_together)
-        runner = Runner(store, engine, lambda url: fetch(url, guard), bounds)
+        runner = Runner(store, engine, lambda url: fetch(url, guard), _bounds(options))
         service = Service(
             store,
             runner,
@@ -122,6 +121,10 @@ def serve(
         server.run(sockets=[listener])
         if not server.started:
             raise EngineError("The server did not come up; its log says why.")
+
+
+def _bounds(options: ServeSettings) -> Bounds:
+    return Bounds(waiting=options.most_waiting, together=options.most_together)
 
 
 def _close(engine: Engine, runner: Runner, warming: Warming, server: Stoppable) -> None:
