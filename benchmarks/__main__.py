@@ -137,10 +137,10 @@ def build_parser() -> argparse.ArgumentParser:
     gpu.add_argument("--bundle", type=Path, default=argparse.SUPPRESS, help="a folder; built at random otherwise")
     gpu.add_argument("--device", default=argparse.SUPPRESS, help="usually cuda")
     gpu.add_argument("--size", type=size, default=argparse.SUPPRESS, help="of the lowres pass, like 512x640")
-    for name in ("steps", "pairs", "callers", "matrix"):
+    for name in ("steps", "pairs", "callers"):
         gpu.add_argument(f"--{name}", type=int, default=argparse.SUPPRESS)
     gpu.add_argument("--rows", type=_counts, default=argparse.SUPPRESS, help="of UNet calls, usually 2,8,32")
-    gpu.add_argument("--seconds", type=float, default=argparse.SUPPRESS, help="after which no further stage begins")
+    gpu.add_argument("--seconds", type=float, default=argparse.SUPPRESS, help="in which all is to end, usually 450")
     gpu.add_argument("--no-compile", dest="compile", action="store_false", default=argparse.SUPPRESS)
     gpu.set_defaults(run=_gpu)
 

@@ -78,10 +78,12 @@ def load(side: str, experiment: Experiment) -> Relight:
 
 def timed(experiment: Experiment, work: Callable[[], Any]) -> tuple[Timing, Any]:
     """What ``work`` takes until the device is done with it, and what it returns."""
-    _synchronize(experiment.device)
+    from iclight_local.pipelines.timing import finish
+
+    finish(experiment.device)
     before = (perf_counter(), process_time(), busy_seconds())
     result = work()
-    _synchronize(experiment.device)
+    finish(experiment.device)
     after = (perf_counter(), process_time(), busy_seconds())
     wall, own, busy = (end - start for start, end in zip(before, after, strict=True))
     return Timing(wall, own, max(0.0, busy - own)), result
@@ -126,13 +128,3 @@ def _load_plain(experiment: Experiment, knobs: dict[str, Any], picture: Image.Im
     dtype = getattr(torch, experiment.dtype)
     plain = PlainICLight(Path(experiment.bundle), experiment.model, experiment.device, dtype)
     return lambda seed: plain.relight(picture, Knobs(seed=seed, **knobs))
-
-
-def _synchronize(device: str) -> None:
-    """Wait for the device, whose work a call only queues."""
-    import torch
-
-    if device.startswith("cuda"):
-        torch.cuda.synchronize(device)
-    elif device.startswith("mps"):
-        torch.mps.synchronize()

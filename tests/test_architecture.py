@@ -1,6 +1,8 @@
 """The house's rules: layers, one home for each heavy library, every parameter declared once."""
 
 import ast
+import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -161,3 +163,27 @@ def test_nothing_in_the_repository_stands_open() -> None:
     for path in [*FILES, *root.glob("scripts/*"), *root.glob("benchmarks/**/*.py")]:
         for word in ("TODO", "FIXME", "XXX", "NotImplementedError"):
             assert path.is_dir() or word not in path.read_text(), f"{path}: {word}"
+
+
+CONFLICT = re.compile(r"^[ \t]*(?:<{7}|>{7}) ", re.MULTILINE)
+"""What git writes round the two sides of a merge that it could not make."""
+
+
+@pytest.mark.parametrize("blanks", ["", "    ", "\t"])
+def test_a_conflict_is_seen_wherever_it_stands(blanks: str) -> None:
+    assert all(CONFLICT.search(f"a = 1\n{blanks}{sign * 7} HEAD\n") for sign in "<>")
+    assert CONFLICT.search(f"a = 1 {'<' * 7} HEAD\n{'>' * 8} b\n{'=' * 7} c") is None
+
+
+def test_no_conflict_of_a_merge_is_left() -> None:
+    root = PACKAGE.parent
+    if not (root / ".git").exists():
+        pytest.skip("this is no checkout of git, which knows the files")
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=root, capture_output=True, text=True, check=True).stdout
+    paths = [root / name for name in listed.split("\0") if name and (root / name).is_file()]
+    assert len(paths) > len(FILES)
+    for path in paths:
+        data = path.read_bytes()
+        # As git itself takes it for one.
+        binary = b"\0" in data[:8000]
+        assert binary or CONFLICT.search(data.decode(errors="replace")) is None, f"{path}: a conflict of a merge"

@@ -15,7 +15,7 @@ import numpy as np
 import skimage.data
 from PIL import Image
 
-from benchmarks.mini.figures import Line, decibels, mean, outcome, rms, srgb
+from benchmarks.mini.figures import Line, mean, outcome, psnr
 from benchmarks.mini.run import Run
 from benchmarks.scenes.samples import Bytes
 
@@ -33,17 +33,12 @@ def measure(run: Run) -> dict[str, Any]:
         for case in run.cases(size):
             for name, picture in (("target", case.target), ("input", case.input)):
                 values = {"kind": "render", "size": size, "name": f"{case.seed} {name}"}
-                pictures.append({**values, "psnr": figure(picture, run.relighter.recode([picture])[0])})
+                pictures.append({**values, "psnr": psnr(run.relighter.recode([picture])[0], picture)})
         for path in photographs(run.trial.photos):
             picture = photograph(path, size)
             values = {"kind": "photograph", "size": size, "name": path.name, "pixels": list(picture.shape[1::-1])}
-            pictures.append({**values, "psnr": figure(picture, run.relighter.recode([picture])[0])})
+            pictures.append({**values, "psnr": psnr(run.relighter.recode([picture])[0], picture)})
     return outcome(pictures, [line for kind in LEAST for size in SIZES for line in _lines(pictures, kind, size)])
-
-
-def figure(picture: Bytes, decoded: Bytes) -> float:
-    """PSNR in dB over the whole picture."""
-    return decibels(rms(srgb(decoded), srgb(picture), np.ones(picture.shape[:2])))
 
 
 def photographs(folder: str | None) -> Iterator[Path]:

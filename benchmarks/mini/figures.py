@@ -72,6 +72,11 @@ def decibels(error: float) -> float:
     return float(min(-20 * np.log10(max(error, 1e-12)), 99.0))
 
 
+def psnr(one: Bytes, other: Bytes) -> float:
+    """PSNR of two whole pictures in dB; at most 99."""
+    return decibels(rms(srgb(one), srgb(other), np.ones(one.shape[:2])))
+
+
 def share(truths: Iterable[bool]) -> float:
     """How many of them are true, 0..1."""
     return float(np.mean([bool(each) for each in truths]))

@@ -22,7 +22,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.environment import describe
 from benchmarks.mini import direction
-from benchmarks.mini.figures import decibels, linear, mean, median, rms, share, srgb
+from benchmarks.mini.figures import linear, mean, median, psnr, share
 from benchmarks.scenes import Sample, sample, warmth
 from benchmarks.scenes.samples import Bytes
 from iclight_local import ICLightPipeline
@@ -208,12 +208,11 @@ def _asked(case: Sample) -> list[tuple[str, str]]:
 def _figures(case: Sample, pictures: Sequence[Bytes], full: Sequence[Bytes]) -> dict[str, Any]:
     """The figures of a scene's pictures: nearness to the full run's, angles off the asked side, warmth."""
     sides = [side for side, _ in _asked(case)]
-    whole = np.ones(pictures[0].shape[:2])
     errors = direction.figures(case, dict(zip(sides, pictures, strict=True)))
     warm, cool = (warmth(linear(picture), case.matte) for picture in pictures)
     return {
         "seed": case.seed,
-        "psnr": [decibels(rms(srgb(one), srgb(other), whole)) for one, other in zip(pictures, full, strict=True)],
+        "psnr": [psnr(one, other) for one, other in zip(pictures, full, strict=True)],
         "degrees": [errors[side]["degrees"] for side in sides],
         "warmer": warm - cool,
     }

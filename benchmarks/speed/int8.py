@@ -10,9 +10,9 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from benchmarks.environment import describe
+from benchmarks.mini.figures import psnr
 from benchmarks.scenes import sample
 
 ASKED = 35.0
@@ -73,12 +73,6 @@ def table(result: dict[str, Any]) -> str:
         "\n".join(lines)
         + f"\n\n`{asked['weights']}`, {size}; {computed}; {libraries}; on {where}; {ran['time'][:10]}.\n"
     )
-
-
-def psnr(one: NDArray[Any], other: NDArray[Any]) -> float:
-    """Peak signal-to-noise ratio of two pictures of 0..255 in dB."""
-    off = np.mean((one.astype(np.float64) - other) ** 2)
-    return float(10 * np.log10(255**2 / max(float(off), 1e-9)))
 
 
 def _model(model: Any, nearness: Nearness, home: Path) -> dict[str, Any]:

@@ -63,7 +63,7 @@ def speed(found: dict[str, Any]) -> str:
 def _call_row(result: dict[str, Any], name: str, size: str, calls: dict[str, Any]) -> str:
     operations, peak = result["operations"][size], result["peak"]["per_second"]
     seconds = [median(run["wall_s"] for run in calls[side]) for side in ("plain", "ours")]
-    cells = [f"{each:.3g} s ({100 * operations / each / peak:.0f} % of the peak)" for each in seconds]
+    cells = [f"{each:.3g} s ({100 * operations / each / peak:.0f} % of the fp32 peak)" for each in seconds]
     share = f"{calls['difference']:.1e} of the largest value"
     return f"| {name}: a call, {size} | {cells[0]} | {cells[1]} | {speed(calls)} | {_asked(name, size)} | {share} |"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from statistics import median
+from statistics import fmean, median
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -15,6 +15,7 @@ from iclight_local.bench.speed_picture import drawn_picture
 from iclight_local.errors import Cancelled, InvalidRequest, NoSubject
 from iclight_local.request import RelightRequest
 from iclight_local.result import Progress, RelightResult
+from iclight_local.sentences import kind
 from iclight_local.settings import Settings
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ SEED = 12345
 PASSES = ("lowres", "highres")
 STAGES = ("decode", "segment", *PASSES, "finish")
 """The stages of a picture, once all is loaded."""
+ENOUGH = 20
+"""Values of which a 95th percentile tells more than the largest does."""
 Told = Callable[[int, int, str], None]
 """Called with what is done, all that will be, and what runs now."""
 
@@ -49,13 +52,14 @@ class SpeedPlan:
     picture: str | None = None
 
     def __post_init__(self) -> None:
-        self._of("drawn")
+        self.request_of("drawn")
 
     def request(self) -> RelightRequest:
         """What is relit over and over."""
-        return self._of(drawn_picture() if self.picture is None else self.picture)
+        return self.request_of(drawn_picture() if self.picture is None else self.picture)
 
-    def _of(self, picture: str | bytes) -> RelightRequest:
+    def request_of(self, picture: str | bytes) -> RelightRequest:
+        """The same of a picture."""
         return RelightRequest(**{"seed": SEED, **self.knobs, "subject_image": picture})
 
 
@@ -75,18 +79,20 @@ class SpeedRun:
 
     def __post_init__(self) -> None:
         plan = self.plan
-        chosen = ("device", "precision", "vram", "preset")
+        chosen = ("device", "precision", "vram", "compile", "preset")
+        request = plan.request_of("drawn")
         self.result = {
             "schema": SCHEMA,
             "complete": False,
             "experiment": {
                 "runs": plan.runs,
                 "picture": "drawn" if plan.picture is None else "of one's own",
-                "knobs": {name: value if _is_plain(value) else str(value) for name, value in plan.knobs.items()},
+                "knobs": {name: _plain(name, getattr(request, name)) for name in plan.knobs},
                 "settings": {name: getattr(plan.settings, name) for name in chosen},
             },
             "environment": environment(),
             "runs": [],
+            "warnings": [],
         }
 
     def run(self) -> dict[str, Any]:
@@ -109,7 +115,9 @@ class SpeedRun:
                 self._first(engine, request, began, imported)
                 for index in range(self.plan.runs):
                     self.told(1 + index, steps, f"picture {index + 1} of {self.plan.runs}")
-                    self.result["runs"].append(_one(engine, request)[0])
+                    told, result = _one(engine, request)
+                    self.result["runs"].append(told)
+                    self._keep(result)
                 self.told(steps - 2, steps, "the UNet's calls")
                 self._unet(engine, request)
                 self.told(steps - 1, steps, "the machine's peak")
@@ -131,8 +139,9 @@ class SpeedRun:
 
     def _first(self, engine: LocalEngine, request: RelightRequest, began: float, imported: float) -> None:
         told, result = _one(engine, request)
-        plan = engine.plan(request)
-        stages = {stage: result.timings.get(stage, 0.0) for stage in ("load", "hash")}
+        plan, timings = engine.plan(request), told["timings"]
+        # A conversion is there only where one was needed.
+        stages = {stage: timings[stage] for stage in ("load", "convert", "hash") if stage in timings}
         self.result["cold"] = {
             "import_s": imported,
             **{f"{stage}_s": seconds for stage, seconds in stages.items()},
@@ -140,12 +149,17 @@ class SpeedRun:
             "total_s": time.perf_counter() - began,
             "run": told,
         }
-        self.result["engine"] = dict(result.record["engine"])
-        self.result["weights"] = dict(result.record["weights"])
         self.result["model"] = plan.model
         self.result["images"] = plan.number_of_images
-        self.result["passes"] = dict(result.record["passes"])
-        self.result["warnings"] = list(result.warnings)
+        self.result["sampling"] = {name: getattr(plan, name) for name in ("cfg", "cfg_until", "cache_interval")}
+        self._keep(result)
+
+    def _keep(self, result: RelightResult) -> None:
+        """Keep how it was computed. The last picture tells: what fails to compile is computed plainly from then on."""
+        for name in ("engine", "weights", "passes", "preset", "loras"):
+            if name in result.record:
+                self.result[name] = result.record[name]
+        self.result["warnings"] = list(dict.fromkeys([*self.result["warnings"], *result.warnings]))
 
     def _unet(self, engine: LocalEngine, request: RelightRequest) -> None:
         """The UNet's calls by themselves, in the sizes of both passes."""
@@ -174,7 +188,7 @@ class SpeedRun:
 
 
 def summarise(result: Mapping[str, Any]) -> dict[str, Any]:
-    """Medians and 95th percentiles of what was measured; what was not is left out."""
+    """Medians of what was measured, and 95th percentiles of what was measured often; what was not is left out."""
     runs = result["runs"]
     summary: dict[str, Any] = {"pictures": len(runs) * result.get("images", 1)}
     if runs:
@@ -186,9 +200,7 @@ def summarise(result: Mapping[str, Any]) -> dict[str, Any]:
             for stage in STAGES
             if all(stage in run["timings"] for run in runs)
         }
-        # The first step of a pass has to wait for texts and pictures to be encoded.
-        steps = {name: [second for run in runs for second in run["steps"][name][1:]] for name in PASSES}
-        summary["steps"] = {name: spread(seconds) for name, seconds in steps.items() if seconds}
+        summary["steps"] = _steps(runs, result["sampling"])
         summary["peak_memory"] = max(run["peak_memory"] for run in runs)
     for name, call in result.get("unet", {}).items():
         taken = spread(call["seconds"])
@@ -199,17 +211,29 @@ def summarise(result: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def spread(values: Sequence[float]) -> dict[str, float]:
-    """Median and 95th percentile."""
-    return {"median": median(values), "p95": float(np.percentile(values, 95))}
+    """Median and, of :data:`ENOUGH` values or more, the 95th percentile: of few it would lie next to the largest."""
+    tail = {"p95": float(np.percentile(values, 95))} if len(values) >= ENOUGH else {}
+    return {"median": median(values), **tail}
+
+
+def _steps(runs: Sequence[Mapping[str, Any]], sampling: Mapping[str, Any]) -> dict[str, dict[str, float]]:
+    """What a step took, by the pass; the mean alone where steps differ in what they compute."""
+    # The first step of a pass has to wait for texts and pictures to be encoded. It goes with those that take over from
+    # it, so that whole steps keep their share.
+    interval = sampling["cache_interval"]
+    steps = {name: [second for run in runs for second in run["steps"][name][interval:]] for name in PASSES}
+    alike = interval == 1 and sampling["cfg_until"] == 1
+    return {name: spread(seconds) if alike else {"mean": fmean(seconds)} for name, seconds in steps.items() if seconds}
 
 
 def _one(engine: LocalEngine, request: RelightRequest) -> tuple[dict[str, Any], RelightResult]:
     """Relight once, on the clock: what it took, and the result."""
     from iclight_local.pipelines.speed import Ticks
 
-    ticks = Ticks(engine.placement.device)
+    ticks, moments = Ticks(engine.placement.device), list[tuple[str, float]]()
 
     def note(progress: Progress) -> None:
+        moments.append((progress.stage, time.perf_counter()))
         if progress.stage in PASSES:
             ticks.note()
 
@@ -224,7 +248,7 @@ def _one(engine: LocalEngine, request: RelightRequest) -> tuple[dict[str, Any], 
     lowres = engine.plan(request).lowres.steps
     told = {
         "seconds": seconds,
-        "timings": dict(result.timings),
+        "timings": _apart(result.timings, moments),
         # The first of each pass holds what its pass needs beforehand.
         "steps": {"lowres": steps[:lowres], "highres": steps[lowres:]},
         "peak_memory": result.peak_memory,
@@ -232,5 +256,24 @@ def _one(engine: LocalEngine, request: RelightRequest) -> tuple[dict[str, Any], 
     return told, result
 
 
-def _is_plain(value: object) -> bool:
-    return isinstance(value, str | int | float | bool | None)
+def _apart(timings: Mapping[str, float], moments: Sequence[tuple[str, float]]) -> dict[str, float]:
+    """The stages with a conversion of the UNet, which is part of loading it, as a stage of its own.
+
+    What it ends with is not told: to open what was made of it counts with it.
+
+    Args:
+        timings: the result's.
+        moments: each stage that was told as the run went on, and when.
+    """
+    stages = [stage for stage, _ in moments]
+    if "convert" not in stages:
+        return dict(timings)
+    first = stages.index("convert")
+    after = next(moment for stage, moment in moments[first:] if stage != "convert")
+    converting = after - moments[first][1]
+    return {**timings, "load": timings["load"] - converting, "convert": converting}
+
+
+def _plain(name: str, value: Any) -> Any:
+    """A knob for the JSON file; where a picture lies is nobody's business."""
+    return "a picture" if kind(RelightRequest.model_fields[name])[0] is object else value

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from iclight_local.request import RelightRequest
+
 STAGE_WORDS = {
     "decode": "reading the picture",
     "segment": "cutting the subject out",
@@ -12,6 +14,9 @@ STAGE_WORDS = {
     "highres": "highres pass",
     "finish": "finishing the result",
 }
+TOLD = ("width", "height", "steps", "highres_scale", "number_of_images", "model", "seed")
+"""Knobs that the line below the table tells anyhow, or that make no difference."""
+TEXTS = ("prompt", "appended_prompt", "negative_prompt")
 Row = tuple[str, str, str]
 """What it is, the median, and the 95th percentile where there is one."""
 
@@ -34,27 +39,50 @@ def circumstances(result: Mapping[str, Any]) -> str:
     sizes = " and then ".join(f"{each['width']} x {each['height']}" for each in result["passes"].values())
     steps = " + ".join(str(each["steps"]) for each in result["passes"].values())
     images = f", {result['images']} images at once" if result["images"] > 1 else ""
-    weights = f"{result['weights']['bundle']} ({result['model']})"
+    asked = "".join(f", {each}" for each in _asked(result["experiment"]["knobs"]))
     return (
-        f"{weights}, {sizes}, {steps} steps{images}, {len(result['runs'])} runs after the first; {how}; "
-        f"on {ran['processor']}, {ran['cores']} cores{memory}{load}; {ran['time'][:10]}."
+        f"{_weights(result)}, {sizes}, {steps} steps{images}{asked}, {len(result['runs'])} runs after the first; "
+        f"{how}; on {ran['processor']}, {ran['cores']} cores{memory}{load}; {ran['time'][:10]}."
     )
+
+
+def _weights(result: Mapping[str, Any]) -> str:
+    """The weights, and whatever is laid on them."""
+    words = [f"{result['weights']['bundle']} ({result['model']})"]
+    if "preset" in result:
+        words.append(f"preset {result['preset']}")
+    # A preset brings its own.
+    loras = [each for each in result.get("loras", ()) if "preset" not in each]
+    return ", ".join([*words, *(f"LoRA {each['name']} at {each['scale']:g}" for each in loras)])
+
+
+def _asked(knobs: Mapping[str, Any]) -> list[str]:
+    """Further knobs that are not as they are by default; of a text its length alone."""
+    fields = RelightRequest.model_fields
+    changed = {name: value for name, value in knobs.items() if name not in TOLD and value != fields[name].default}
+    return [
+        f"{name} of {len(value.split())} words" if name in TEXTS else f"{name} {_value(value)}"
+        for name, value in changed.items()
+    ]
 
 
 def _start(result: Mapping[str, Any]) -> list[Row]:
     cold = result["cold"]
+    converted = [("start: converting the UNet, once", seconds(cold["convert_s"]), "")] if "convert_s" in cold else []
+    compiled = ", compiling included" if result["experiment"]["settings"].get("compile") == "on" else ""
     return [
         ("start: imports", seconds(cold["import_s"]), ""),
         ("start: loading the weights", seconds(cold["load_s"]), ""),
+        *converted,
         ("start: their hashes", seconds(cold["hash_s"]), ""),
-        ("start: the first picture itself", seconds(cold["picture_s"]), ""),
+        (f"start: the first picture itself{compiled}", seconds(cold["picture_s"]), ""),
     ]
 
 
 def _pictures(result: Mapping[str, Any]) -> list[Row]:
     summary = result["summary"]
     rows = [_spread(STAGE_WORDS[stage], found) for stage, found in summary["stages"].items()]
-    rows += [_spread(f"a step of the {name} pass", found) for name, found in summary["steps"].items()]
+    rows += [_step(name, found) for name, found in summary["steps"].items()]
     return [
         *rows,
         _spread("a picture, all in all", summary["picture_s"]),
@@ -65,6 +93,7 @@ def _pictures(result: Mapping[str, Any]) -> list[Row]:
 
 def _calls(result: Mapping[str, Any]) -> list[Row]:
     rows: list[Row] = []
+    peak = result["peak"]
     for name, found in result["summary"]["unet"].items():
         call = result["unet"][name]
         shape, rate = call["shape"], found["operations_per_second"]
@@ -73,15 +102,21 @@ def _calls(result: Mapping[str, Any]) -> list[Row]:
             _spread(f"a call of the UNet, {name}: {size}", found),
             ("… its operations", f"{operations(call['operations'])}FLOP", ""),
             ("… operations a second", f"{operations(rate)}FLOP/s", ""),
-            ("… of the measured peak", f"{100 * found['of_peak']:.0f} %", ""),
+            (f"… of the measured {peak['dtype']} peak", f"{100 * found['of_peak']:.0f} %", ""),
         ]
-    peak = result["peak"]
     rate = operations(peak["operations_per_second"])
     return [*rows, (f"measured peak: products of matrices, {peak['dtype']}", f"{rate}FLOP/s", "")]
 
 
 def _spread(words: str, found: Mapping[str, float]) -> Row:
-    return words, seconds(found["median"]), seconds(found["p95"])
+    return words, seconds(found["median"]), seconds(found["p95"]) if "p95" in found else ""
+
+
+def _step(name: str, found: Mapping[str, float]) -> Row:
+    words = f"a step of the {name} pass"
+    if "mean" in found:
+        return f"{words}: mean of unlike ones", seconds(found["mean"]), ""
+    return _spread(words, found)
 
 
 def seconds(value: float) -> str:
@@ -95,6 +130,12 @@ def operations(value: float) -> str:
         if value >= size:
             return f"{value / size:.3g} {sign}"
     return f"{value:.0f} "
+
+
+def _value(value: object) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _words(value: object) -> str:

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 SUMMARY = "Measure engines on the same pictures: time, cost, memory and quality, as a report and as raw values."
 SETTINGS = (
-    "home", "weights", "device", "precision", "vram", "lora", "preset", "segmenter", "allow_noncommercial", "offline",
+    "home", "weights", "device", "precision", "vram", "compile", "lora", "preset", "segmenter",
+    "allow_noncommercial", "offline",
 )  # fmt: skip
 LEFT_OUT = ("subject_image", "matte", "output_format", "output_quality")
 """Parameters that belong to one picture or to its file."""

@@ -15,10 +15,15 @@ from iclight_local.request import RelightRequest
 from iclight_local.settings import Settings, load_settings
 
 SUMMARY = "Measure this machine: start, stages, steps, the UNet's calls as a part of the machine's peak, memory."
+EPILOG = (
+    "On a CUDA card iclight serve and iclight batch compile the models, unless there is a LoRA or a preset, and a "
+    "single relight does not: --compile on measures what they do. The first picture then takes the compiling, too."
+)
 
 
 def add_arguments(parser: Parser) -> None:
     """Declare the options: the picture, the runs, the file, and every knob."""
+    parser.epilog = EPILOG
     parser.add_argument("--picture", metavar="FILE", help="The picture that is relit (default: a drawn one).")
     parser.add_argument("--runs", metavar="N", default="3", help="Pictures after the first one (default: 3).")
     parser.add_argument("--out", metavar="FILE", help="JSON file for every value (default: none).")

@@ -71,7 +71,7 @@ class Engine(Protocol):
         """Do beforehand what the first relights would wait for; nothing where an engine has no models.
 
         Args:
-            together: how many requests will be relit in one batch at most.
+            together: how many requests will be relit at the same time at most.
             progress: may raise ``Cancelled`` to stop it.
 
         Raises:

@@ -9,11 +9,12 @@ from typing import TypeVar
 
 from iclight_local.engines.base import Engine
 from iclight_local.engines.staged import Outcome, Whole
-from iclight_local.errors import AnswerLost, EngineError, ICLightError, OutOfMemory, Unsupported
+from iclight_local.errors import AnswerLost, Cancelled, EngineError, ICLightError, OutOfMemory, Unsupported
 from iclight_local.request import RelightRequest
-from iclight_local.result import NormalsResult, ProgressCallback, RelightResult
+from iclight_local.result import NormalsResult, Progress, ProgressCallback, RelightResult
 
 Done = TypeVar("Done")
+_LOOK_S = 0.2
 
 
 @dataclass
@@ -24,6 +25,7 @@ class Candidate:
         name: in sentences and records.
         open: opens it; raises as :func:`iclight_local.assemble.open_engine` does.
         hosted: whether pictures leave the machine for it, and are paid for.
+        turn: held by who asks a hosted one: providers refuse several calls at once sooner than one after another.
     """
 
     name: str
@@ -31,6 +33,7 @@ class Candidate:
     hosted: bool
     engine: Engine | None = None
     lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    turn: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def opened(self) -> Engine:
         """The engine, opened once."""
@@ -206,4 +209,21 @@ def _outcomes(candidate: Candidate, tasks: Sequence[_Task]) -> list[Outcome]:
         engine = candidate.opened()
     except ICLightError as error:
         return [error for _ in tasks]
+    if candidate.hosted:
+        return [_in_turn(candidate, engine, task) for task in tasks]
     return engine.relight_together([task.request for task in tasks], progress=[task.told for task in tasks])
+
+
+def _in_turn(candidate: Candidate, engine: Engine, task: _Task) -> Outcome:
+    """What becomes of a request at a provider; who waits for others there can be cancelled."""
+    try:
+        while not candidate.turn.acquire(timeout=_LOOK_S):
+            if task.told is not None:
+                task.told(Progress("queue", 0, 1))
+    except Cancelled as error:
+        return error
+    try:
+        (outcome,) = engine.relight_together([task.request], progress=[task.told])
+        return outcome
+    finally:
+        candidate.turn.release()

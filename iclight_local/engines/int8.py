@@ -20,10 +20,12 @@ from iclight_local.pipelines.iclight import ICLightPipeline
 from iclight_local.pipelines.openvino_unet import OpenVINOUNet, versions
 from iclight_local.pipelines.quantizing import write_int8
 from iclight_local.pipelines.unet_calls import plainly
+from iclight_local.request import RelightRequest
 from iclight_local.store.hashes import file_hashes
 from iclight_local.store.staging import check_space, staging
 
 _MODEL, _FILES, _WHOLE = "unet.xml", ("unet.xml", "unet.bin"), "sha256.json"
+IDLE_CACHE = "cache_interval has no effect here: with precision int8 the whole UNet is computed in every step."
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,13 @@ class Int8Source:
             "calibration": VERSION,
         }
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def with_whole_steps(request: RelightRequest) -> tuple[RelightRequest, tuple[str, ...]]:
+    """What is done of a request in int8, which has no form of the UNet without its deep levels, and what to warn of."""
+    if request.cache_interval == 1:
+        return request, ()
+    return request.model_copy(update={"cache_interval": 1}), (IDLE_CACHE,)
 
 
 def int8_unet(pipe: ICLightPipeline, source: Int8Source, home: Path, tell: Tell) -> tuple[OpenVINOUNet, str | None]:

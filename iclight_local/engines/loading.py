@@ -9,7 +9,7 @@ from iclight_local.engines.loras import describe_loras
 from iclight_local.pipelines.adapters import add_loras, use_lcm
 from iclight_local.pipelines.calibration import Tell
 from iclight_local.pipelines.iclight import ICLightPipeline
-from iclight_local.pipelines.lossless import quicken
+from iclight_local.pipelines.lossless import quicken, room_for, ways_of
 from iclight_local.pipelines.remembered import MOST as REMEMBERED
 from iclight_local.pipelines.remembered import Remembered
 from iclight_local.pipelines.single_file import load_vae
@@ -57,11 +57,21 @@ def load_pipe(
     pipe.set_progress_bar_config(disable=True)
     if placement.int8:
         _use_int8(engine, pipe, model, _nobody if tell is None else tell)
-        quicken([pipe.vae], placement)
-    elif engine.compiler is None:
-        # What is compiled cannot look into these ways.
-        pipe.computed_by = quicken([pipe.vae, pipe.unet], placement)
+    if engine.compiler is None:
+        # What is compiled cannot look into these ways; beside int8 that is the autoencoder alone.
+        _quicken(engine, pipe, first)
     return pipe
+
+
+def _quicken(engine: LocalEngine, pipe: ICLightPipeline, first: ICLightPipeline | None) -> None:
+    """Have the fastest ways to the same picture; the autoencoder of ``first`` has them already."""
+    placement = engine.placement
+    if first is None:
+        engine.room = room_for(pipe.unet, pipe.vae, len(engine.options.bundle.models))
+        quicken(pipe.vae, placement, engine.room.vae)
+    if not placement.int8:
+        quicken(pipe.unet, placement, engine.room.unet)
+        pipe.computed_by = ways_of([pipe.vae, pipe.unet])
 
 
 def _use_int8(engine: LocalEngine, pipe: ICLightPipeline, model: ModelName, tell: Tell) -> None:

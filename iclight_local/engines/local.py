@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from PIL import Image
 
 from iclight_local.engines.compiling import CompileMode, compiler_for
+from iclight_local.engines.int8 import with_whole_steps
 from iclight_local.engines.loading import load_pipe
 from iclight_local.engines.loras import checked_loras
 from iclight_local.engines.presets import PresetName, with_preset
@@ -27,6 +28,7 @@ from iclight_local.pipelines.calibration import Tell
 from iclight_local.pipelines.iclight import ICLightPipeline
 from iclight_local.pipelines.loading import quiet_loading
 from iclight_local.pipelines.loops import Loop, Settle
+from iclight_local.pipelines.lossless import Room
 from iclight_local.pipelines.memory import work_of
 from iclight_local.pipelines.normals import NormalMap, normals_steps
 from iclight_local.pipelines.offloading import CardMemory
@@ -91,7 +93,8 @@ class LocalEngine:
         stepper: carries whatever samples.
         lock: held by who loads models; for seconds.
         segmenting: held by who cuts a subject out; on a small card nobody samples then, either.
-        hashing: held by who hashes files, whose cache is one file.
+        hashing: held by who hashes files, so that nobody reads the same ones meanwhile.
+        room: what the weights of its models may grow by; found when the first is loaded.
         loading_notices: sentences about what loading had to do; the first result warns of them.
 
     Raises:
@@ -110,6 +113,7 @@ class LocalEngine:
         self._previewer: Previewer | None = None
         self._pipes: dict[ModelName, ICLightPipeline] = {}
         self._hashes: dict[ModelName, dict[str, str]] = {}
+        self.room = Room(0, 0)
         self.loading_notices: list[str] = []
         self._told: set[str] = set()
         self._telling = threading.Lock()
@@ -151,10 +155,15 @@ class LocalEngine:
         Raises:
             InvalidRequest: the request is wrong.
         """
-        request = with_preset(request, self.options.preset)
+        request, _ = self.settled(request)
         if takes_pictures_shape(request):
             request = shaped_as(request, upright_size(request.subject_image, offline=self.options.offline))
         return plan_of(request)
+
+    def settled(self, request: RelightRequest) -> tuple[RelightRequest, tuple[str, ...]]:
+        """A request as it is run here: with the preset's values, without what its precision cannot do; and warnings."""
+        request = with_preset(request, self.options.preset)
+        return with_whole_steps(request) if self.placement.int8 else (request, ())
 
     def cut_out(self, request: RelightRequest, *, progress: ProgressCallback | None = None) -> RelightResult:
         """Cut one picture's subject out: its own colours with the matte as alpha, RGBA; no model of light is loaded."""
@@ -170,7 +179,7 @@ class LocalEngine:
 
     def normals(self, request: RelightRequest, *, progress: ProgressCallback | None = None) -> NormalsResult:
         """Estimate the normal map of one picture's subject with the background model's four lights."""
-        request = with_preset(request, self.options.preset)
+        request, warnings = self.settled(request)
         plan = make_normals_plan(request)
         run = Run(self, request, plan, progress)
         subject = run.subject()
@@ -180,6 +189,8 @@ class LocalEngine:
             run.settle(settle)
             return _normals(run, pipe, subject)
 
+        told = run.told("normals", subject)
+        told = replace(told, warnings=(*told.warnings, *warnings))
         loop = Loop(pipe, work_of(plan, len(SIDES)), begin)
         self.stepper.run([loop])
         found = loop.outcome()
@@ -188,7 +199,7 @@ class LocalEngine:
             normal=normal,
             ratios={side: Image.fromarray(picture) for side, picture in found.ratios.items()},
             relit={side: Image.fromarray(picture) for side, picture in found.relit.items()},
-            run=run.result([normal], run.told("normals", subject)),
+            run=run.result([normal], told),
         )
 
     def load(self, model: ModelName, tell: Tell | None = None) -> ICLightPipeline:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from iclight_local.engines.parts import LocalPart, Scene, prepared
-from iclight_local.engines.presets import with_preset
 from iclight_local.engines.run import Run
 from iclight_local.errors import ICLightError
 from iclight_local.pipelines.iclight import ICLightPipeline
@@ -42,10 +42,12 @@ class LocalStages:
 
     def prepare(self, request: RelightRequest, *, progress: ProgressCallback | None = None) -> LocalPart:
         """Decode the pictures, cut the subject out, draw its light; as :meth:`staged.Stages.prepare`."""
-        request = with_preset(request, self._engine.options.preset)
+        request, warnings = self._engine.settled(request)
         run = Run(self._engine, request, plan_of(request), progress)
         with self._preparing:
-            return prepared(run, run.subject())
+            part = prepared(run, run.subject())
+        part.told = replace(part.told, warnings=(*part.told.warnings, *warnings))
+        return part
 
     def sample(self, parts: Sequence[LocalPart]) -> None:
         """Make the model's pictures; as :meth:`staged.Stages.sample`."""

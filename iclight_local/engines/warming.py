@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from PIL import Image, ImageDraw
 
+from iclight_local.engines.presets import PRESETS
 from iclight_local.errors import ICLightError
 from iclight_local.request import ModelName, RelightRequest
 from iclight_local.result import ProgressCallback
@@ -15,16 +17,17 @@ from iclight_local.result import ProgressCallback
 if TYPE_CHECKING:
     from iclight_local.engines.local import LocalEngine
 
+_log = logging.getLogger(__name__)
 _SMALL: dict[str, Any] = {"width": 64, "height": 64, "highres_scale": 1.0}
 """A size that costs little, where sizes need no preparation."""
 _STEPS = 2
-"""Both passes take steps, and few."""
+"""Both passes take steps, and few; as many as a preset needs."""
 
 
 def warm(engine: LocalEngine, together: int, progress: ProgressCallback | None) -> None:
     """Relight a drawn picture; see :meth:`iclight_local.engines.base.Engine.warm_up`.
 
-    On CUDA at the default size and in batches of 1, 2, 4 and so on up to ``together``, with every model of the bundle;
+    On CUDA at the default size, 1, 2, 4 and so on up to ``together`` at the same time, with every model of the bundle;
     elsewhere once, small, with the default model.
 
     Raises:
@@ -36,12 +39,20 @@ def warm(engine: LocalEngine, together: int, progress: ProgressCallback | None) 
     with _hurried(engine):
         for model in models:
             lit: dict[str, Any] = {"light_source": "left"} if model == "fbc" else {}
-            request = RelightRequest(subject_image=_picture(), model=model, steps=_STEPS, seed=1, **size, **lit)
+            request = RelightRequest(subject_image=_picture(), model=model, steps=_steps(engine), seed=1, **size, **lit)
             for count in _counts(together) if on_card else (1,):
                 outcomes = engine.relight_together([request] * count, progress=[progress] * count)
                 for outcome in outcomes:
                     if isinstance(outcome, ICLightError):
                         raise outcome
+                    # Some are told once alone, and nobody else sees this result.
+                    for warning in outcome.warnings:
+                        _log.warning("%s", warning)
+
+
+def _steps(engine: LocalEngine) -> int:
+    preset = PRESETS.get(engine.options.preset)
+    return _STEPS if preset is None else preset.steps[0]
 
 
 def _counts(together: int) -> Iterator[int]:

@@ -1,1 +1,1 @@
-"""Work that was accepted: kept on disk, ordered fairly, run one after another, and never lost."""
+"""Work that was accepted: kept on disk, ordered fairly, run several at once, and never lost."""

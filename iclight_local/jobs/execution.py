@@ -22,6 +22,9 @@ _log = logging.getLogger(__name__)
 class Execution:
     """Carries jobs out on one engine.
 
+    Attributes:
+        cancelled: running jobs that end at their next step, because somebody cancelled them.
+
     Args:
         store: the jobs.
         engine: what relights.
@@ -33,6 +36,7 @@ class Execution:
         self._progress: dict[str, float] = {}
         self._previews: dict[str, Progress] = {}
         self._hurry = False
+        self.cancelled: set[str] = set()
 
     def hurry(self) -> None:
         """Have whatever runs go back to the queue at its next step."""
@@ -69,6 +73,10 @@ class Execution:
             del self._progress[job_id]
             self._previews.pop(job_id, None)
 
+    def put_back(self, job_id: str) -> None:
+        """Queue a running job again, whatever its thread does."""
+        self._store.requeue(job_id, counted=self._pays)
+
     def give_up(self, job_id: str) -> None:
         """End a job at which this program failed, and not the engine."""
         sentence = "The server failed at this job; its log says why."
@@ -82,7 +90,7 @@ class Execution:
             yield
         except Cancelled:
             # Somebody cancelled it, who told its listeners; or the server goes down and will do it again.
-            self._store.requeue(job.id, counted=self._pays)
+            self.put_back(job.id)
         except (InvalidRequest, Unsupported) as error:
             if self._store.fail(job.id, str(error), at_fault=True):
                 self._tell(job.id)
@@ -121,6 +129,8 @@ class Execution:
         return engine.relight(request, progress=watched)
 
     def _keep(self, job: Job, request: RelightRequest, result: RelightResult) -> None:
+        for warning in dict.fromkeys(result.warnings):
+            _log.warning("job %s: %s", job.id, warning)
         delivered = find_dialect(job.dialect).deliver(job.asked, request, result)
         seeds = () if result.seed is None else (result.seed,) * len(delivered)
         if self._store.finish(job.id, Outcome(tuple(delivered), seeds)):
@@ -131,11 +141,16 @@ class Execution:
 
     def _watch(self, job_id: str) -> ProgressCallback:
         def told(progress: Progress) -> None:
-            self._progress[job_id] = progress.step / progress.steps if progress.steps else 0.0
+            self._progress[job_id] = _share(progress)
             if progress.preview is not None:
                 self._previews[job_id] = progress
-            found = self._store.get(job_id)
-            if self._hurry or found is None or found.state != "running":
+            # Not read from the disk: this is called between everybody's steps.
+            if self._hurry or job_id in self.cancelled:
                 raise Cancelled("The job was cancelled.")
 
         return told
+
+
+def _share(progress: Progress) -> float:
+    """How much of a job is done; a conversion has steps of its own, and comes before those of the job."""
+    return progress.step / progress.steps if progress.steps and progress.stage != "convert" else 0.0

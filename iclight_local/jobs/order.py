@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping
 def fair_order(waiting: Iterable[tuple[str, str]], served: Mapping[str, int]) -> list[str]:
     """The order in which jobs will run if nothing else comes.
 
-    An owner whose last turn is the longest ago is next, so that one who sends hundreds of jobs delays another's single
-    job by one job at most.
+    An owner whose last turn is the longest ago is next: of hundreds of jobs that one sends, one at most begins before
+    another's single job. Those that run already are not stopped, and may all be of one owner.
 
     Args:
         waiting: (job, owner), in the order of their coming.

@@ -22,6 +22,8 @@ from iclight_local.result import Progress
 _log = logging.getLogger(__name__)
 _SWEEP_S = 60.0
 _FETCHERS = 16
+LAST_STEP_S = 20.0
+"""Seconds in which jobs that were told to go back to the queue have to come to the end of their step."""
 
 Fetch = Callable[[str], bytes]
 Listener = Callable[[Job], None]
@@ -100,18 +102,25 @@ class Runner:
         for thread in self._threads:
             thread.start()
 
-    def stop(self, grace: float) -> None:
-        """Take no more jobs, and end the running ones; after ``grace`` seconds they go back to the queue."""
+    def stop(self, grace: float) -> bool:
+        """Take no more jobs, and end the running ones; after ``grace`` seconds they go back to the queue.
+
+        Returns:
+            Whether all threads have ended. One may be in the middle of a step that takes minutes, as where a
+            compiler runs; its job is queued again nevertheless.
+        """
         with self._changed:
             self._stopping = True
             self._changed.notify_all()
-        deadline, alive = time.monotonic() + grace, [thread for thread in self._threads if thread.is_alive()]
-        for thread in alive:
-            thread.join(max(0.0, deadline - time.monotonic()))
+        alive = [thread for thread in self._threads if thread.is_alive()]
+        _join(alive, grace)
         self._execution.hurry()
-        for thread in alive:
-            thread.join()
+        _join(alive, LAST_STEP_S)
+        with self._changed:
+            for job_id in self._running:
+                self._execution.put_back(job_id)
         self._fetchers.shutdown(cancel_futures=True)
+        return not any(thread.is_alive() for thread in alive)
 
     @property
     def accepts(self) -> bool:
@@ -155,6 +164,8 @@ class Runner:
         if done:
             with self._changed:
                 self._waiting.pop(job.id, None)
+                if job.id in self._running:
+                    self._execution.cancelled.add(job.id)
             self._tell(job.id)
         return done
 
@@ -233,6 +244,7 @@ class Runner:
     def _leave(self, job_id: str) -> None:
         with self._changed:
             self._running.remove(job_id)
+            self._execution.cancelled.discard(job_id)
             if self._alone == job_id:
                 self._alone = None
             self._sweep()
@@ -268,3 +280,10 @@ class Runner:
         if job is not None:
             for listener in self._listeners:
                 listener(job)
+
+
+def _join(threads: list[threading.Thread], seconds: float) -> None:
+    """Wait for threads, for so long in all."""
+    deadline = time.monotonic() + seconds
+    for thread in threads:
+        thread.join(max(0.0, deadline - time.monotonic()))

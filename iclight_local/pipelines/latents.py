@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -45,13 +46,15 @@ def encode_each(vae: Any, pictures: Sequence[UInt8Array], device: torch.device, 
     # In tiles it comes out otherwise.
     way = (bool(vae.use_tiling), vae.dtype, device)
 
-    def encoded(picture: UInt8Array) -> torch.Tensor:
-        key = (picture.tobytes(), picture.shape, *way)
+    def encoded(digest: bytes, picture: UInt8Array) -> torch.Tensor:
+        key = (digest, picture.shape, *way)
         return remembered.get(key, lambda: encode_pictures(vae, [picture], device))
 
-    different = {picture.tobytes(): picture for picture in pictures}
-    latents = {data: encoded(picture) for data, picture in different.items()}
-    return torch.cat([latents[picture.tobytes()] for picture in pictures])
+    # Keys are kept: digests take no megabytes, as the pictures themselves would.
+    digests = [hashlib.sha256(picture.tobytes()).digest() for picture in pictures]
+    different = dict(zip(digests, pictures, strict=True))
+    latents = {digest: encoded(digest, picture) for digest, picture in different.items()}
+    return torch.cat([latents[digest] for digest in digests])
 
 
 Convert = Callable[[FloatArray], npt.NDArray[Any]]

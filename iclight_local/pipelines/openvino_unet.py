@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import importlib.util
-import io
 import logging
 import sys
 import threading
-from collections.abc import Iterator
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -119,10 +117,10 @@ def inputs_of(given: UNetInput) -> tuple[torch.Tensor, torch.Tensor, torch.Tenso
     return sample, steps, embeddings
 
 
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Keep NNCF's bars and notes, which go to the standard output, off it for the length of a block."""
-    nncf = library("nncf")
-    with contextlib.redirect_stdout(io.StringIO()):
-        nncf.set_log_level(logging.ERROR)
-        yield
+def hush() -> None:
+    """Have NNCF keep its bars and notes off the standard output, which is everybody's."""
+    library("nncf").set_log_level(logging.ERROR)
+    bars = importlib.import_module("nncf.common.logging.track_progress")
+    # Its bars can be switched off, but not by who calls it from outside.
+    statistics: Any = importlib.import_module("nncf.common.tensor_statistics.aggregator")
+    statistics.track = partial(bars.track, disable=True)

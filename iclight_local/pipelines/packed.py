@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import torch
 
+from iclight_local.pipelines.replacing import replaceable
+
 ROWS = 2560
 """Rows that the order is chosen for; it serves any number of them."""
 FEWEST = 64
@@ -49,8 +51,7 @@ def pack(model: torch.nn.Module) -> int:
     """Put :class:`PackedLinear` in the place of a model's linear layers; how many."""
     found = [
         (parent, name, each)
-        for parent in model.modules()
-        for name, each in parent.named_children()
+        for _, parent, name, each in replaceable(model)
         if isinstance(each, torch.nn.Linear) and packable(each)
     ]
     for parent, name, linear in found:

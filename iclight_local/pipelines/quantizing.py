@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from iclight_local.pipelines.calibration import Tell, calibration_inputs
-from iclight_local.pipelines.openvino_unet import inputs_of, library, quiet
+from iclight_local.pipelines.openvino_unet import hush, inputs_of, library
 from iclight_local.pipelines.unet_calls import UNetInput
 
 if TYPE_CHECKING:
@@ -77,16 +77,16 @@ def quantize(model: Any, inputs: Sequence[UNetInput], tell: Tell) -> Any:
         tell(number, len(inputs))
         return {name: tensor.numpy() for name, tensor in zip(names, inputs_of(given), strict=True)}
 
-    with quiet():
-        return nncf.quantize(
-            model,
-            nncf.Dataset(list(enumerate(inputs)), prepared),
-            subset_size=len(inputs),
-            target_device=nncf.TargetDevice.CPU,
-            model_type=nncf.ModelType.TRANSFORMER,
-            ignored_scope=nncf.IgnoredScope(patterns=list(_KEPT), validate=False),
-            advanced_parameters=_advanced(nncf),
-        )
+    hush()
+    return nncf.quantize(
+        model,
+        nncf.Dataset(list(enumerate(inputs)), prepared),
+        subset_size=len(inputs),
+        target_device=nncf.TargetDevice.CPU,
+        model_type=nncf.ModelType.TRANSFORMER,
+        ignored_scope=nncf.IgnoredScope(patterns=list(_KEPT), validate=False),
+        advanced_parameters=_advanced(nncf),
+    )
 
 
 def _advanced(nncf: Any) -> Any:

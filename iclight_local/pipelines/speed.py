@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
@@ -16,6 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from iclight_local.errors import OutOfMemory
 from iclight_local.pipelines.placement import device_errors
 from iclight_local.pipelines.text import chunks_of
+from iclight_local.pipelines.timing import finish, timed
 from iclight_local.pipelines.unet_calls import UNetInput, plainly
 from iclight_local.plan import PassPlan, RelightPlan
 
@@ -131,9 +131,9 @@ def call_seconds(pipe: ICLightPipeline, shape: CallShape, calls: int, placement:
     given, predict = shape.drawn(placement.device, pipe.unet.dtype), pipe.predict
     seconds: list[float] = []
     with device_errors(placement):
-        _timed(lambda: predict(given), placement.device)
+        timed(lambda: predict(given), placement.device)
         while len(seconds) < calls or (sum(seconds) < CALLS_S and len(seconds) < MOST_CALLS):
-            seconds.append(_timed(lambda: predict(given), placement.device))
+            seconds.append(timed(lambda: predict(given), placement.device)[0])
     return seconds
 
 
@@ -155,12 +155,12 @@ class Ticks:
             event.record(torch.cuda.current_stream(self._device))
             self._noted.append(event)
         else:
-            _finish(self._device)
+            finish(self._device)
             self._noted.append(time.perf_counter())
 
     def seconds(self) -> list[float]:
         """From each noted moment to the next; the device is waited for."""
-        _finish(self._device)
+        finish(self._device)
         if self._device.type == "cuda":
             return [before.elapsed_time(after) / 1000 for before, after in pairwise(self._noted)]
         return [after - before for before, after in pairwise(self._noted)]
@@ -169,20 +169,4 @@ class Ticks:
 def _products(side: int, placement: Placement) -> list[float]:
     left, right = (torch.randn(side, side, device=placement.device).to(placement.dtype) for _ in range(2))
     multiply = partial(torch.mm, left, right, out=torch.empty_like(left))
-    return [_timed(multiply, placement.device) for _ in range(PRODUCTS + 1)][1:]
-
-
-def _timed(work: Callable[[], Any], device: torch.device) -> float:
-    _finish(device)
-    began = time.perf_counter()
-    work()
-    _finish(device)
-    return time.perf_counter() - began
-
-
-def _finish(device: torch.device) -> None:
-    """Wait until the device has done what it was given."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    elif device.type == "mps":
-        torch.mps.synchronize()
+    return [timed(multiply, placement.device)[0] for _ in range(PRODUCTS + 1)][1:]

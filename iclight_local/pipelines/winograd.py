@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from functools import cache
 from itertools import pairwise
@@ -20,6 +20,7 @@ import numpy as np
 import torch
 
 from iclight_local.pipelines.placement import same_cpu_threads
+from iclight_local.pipelines.replacing import replaceable
 
 with same_cpu_threads():
     # Importing numba may set the number of threads that torch computes with.
@@ -108,8 +109,14 @@ def in_parts(first: int, last: int, work: Callable[[int, int], None]) -> None:
     threads = torch.get_num_threads()
     bounds = [first + (last - first) * part // threads for part in range(threads + 1)]
     parts = list(pairwise(bounds))
-    others = [_pool(threads - 1).submit(work, *part) for part in parts[1:]] if threads > 1 else []
-    work(*parts[0])
+    others: list[Future[None]] = []
+    try:
+        for part in parts[1:]:
+            others.append(_pool(threads - 1).submit(work, *part))
+        work(*parts[0])
+    finally:
+        # Whatever failed, the rest still writes into memory that would be given to somebody else.
+        wait(others)
     for each in others:
         each.result()
 
@@ -173,8 +180,7 @@ def put_in(model: Any, budget: int) -> int:
     """
     found = [
         (_halvings(f"{path}.{name}", model), conv.weight.numel(), parent, name, conv)
-        for path, parent in model.named_modules()
-        for name, conv in parent.named_children()
+        for path, parent, name, conv in replaceable(model)
         if fits(conv)
     ]
     found.sort(key=lambda each: each[:2])

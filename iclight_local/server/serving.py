@@ -91,13 +91,13 @@ def serve(
         ends.callback(store.close)
         ends.enter_context(leaving_on_sigterm())
         engine = open_engine()
-        ends.callback(engine.close)
+        early = ends.enter_context(ExitStack())
+        early.callback(engine.close)
         guard = Guard(allow_private=options.allow_private_urls, offline=settings.offline)
         again = store.recover()
         if again:
             _log.info("jobs taken up again", extra={"told": {"jobs": again}})
-        bounds = Bounds(waiting=options.most_waiting, together=options.most_together)
-        runner = Runner(store, engine, lambda url: fetch(url, guard), bounds)
+        runner = Runner(store, engine, lambda url: fetch(url, guard), _bounds(options))
         service = Service(
             store,
             runner,
@@ -115,17 +115,33 @@ def serve(
         )
         server = Stoppable(_config(app, options.body_seconds), service, options.stop_seconds)
         ends.enter_context(server.heeding_signals())
-        ends.callback(lambda: runner.stop(server.left))
+        early.pop_all()
+        ends.callback(lambda: _close(engine, runner, warming, server))
         # uvicorn closes the service, too, but not where it was hurried.
         ends.callback(service.close)
         # Not before all listen who want to be told of jobs.
         runner.start()
-        ends.callback(warming.stop)
         warming.start()
         told(_address(listener))
         server.run(sockets=[listener])
         if not server.started:
             raise EngineError("The server did not come up; its log says why.")
+
+
+def _bounds(options: ServeSettings) -> Bounds:
+    return Bounds(waiting=options.most_waiting, together=options.most_together)
+
+
+def _close(engine: Engine, runner: Runner, warming: Warming, server: Stoppable) -> None:
+    """End the warm-up and the jobs, and close the engine: not where one is in the middle of a step all the same.
+
+    That may take minutes where a compiler runs. Its thread ends with the process.
+    """
+    warming.stop()
+    if all([runner.stop(server.left), warming.ended(server.left)]):
+        engine.close()
+    else:
+        _log.warning("stopping in the middle of a step")
 
 
 def _config(app: App, seconds: float) -> uvicorn.Config:

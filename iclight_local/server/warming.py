@@ -20,20 +20,20 @@ class Warming:
 
     Args:
         engine: the engine.
-        together: how many jobs will run in one batch; None: nothing is warmed up.
+        together: how many jobs will run at the same time; None: nothing is warmed up.
     """
 
     def __init__(self, engine: Engine, together: int | None) -> None:
-        self._engine, self._together = engine, together
+        self._engine = engine
         self._done, self._stopping = threading.Event(), threading.Event()
-        # A daemon: a compiler that takes minutes does not keep the process.
-        self._thread = threading.Thread(target=self._work, name="warm up", daemon=True)
+        # A daemon: in the middle of a compiler that takes minutes nobody asks whether it shall stop.
+        self._thread = threading.Thread(target=self._work, args=(together,), name="warm up", daemon=True)
         if together is None:
             self._done.set()
 
     def start(self) -> None:
         """Begin."""
-        if self._together is not None:
+        if not self._done.is_set():
             self._thread.start()
 
     def done(self) -> bool:
@@ -41,15 +41,19 @@ class Warming:
         return self._done.is_set()
 
     def stop(self) -> None:
-        """Have it end with its next step, and wait for that."""
+        """Have it end with its next step."""
         self._stopping.set()
-        if self._thread.is_alive():
-            self._thread.join()
 
-    def _work(self) -> None:
+    def ended(self, seconds: float) -> bool:
+        """Wait for its end for so long at most; False where it goes on, and the engine is in use."""
+        if self._thread.is_alive():
+            self._thread.join(seconds)
+        return not self._thread.is_alive()
+
+    def _work(self, together: int) -> None:
         began = time.monotonic()
         try:
-            self._engine.warm_up(self._together or 1, progress=self._look)
+            self._engine.warm_up(together, progress=self._look)
             _log.info("warmed up", extra={"told": {"seconds": round(time.monotonic() - began, 1)}})
         except Cancelled:
             _log.info("warming up was stopped")

@@ -6,7 +6,11 @@ import contextlib
 import hashlib
 import json
 import os
+import threading
 from pathlib import Path
+
+_WRITING = threading.Lock()
+"""Held by who adds to a cache, so that threads do not take away what others have added."""
 
 
 def file_hashes(paths: list[Path], home: Path, *, again: bool = False) -> dict[Path, str]:
@@ -29,8 +33,7 @@ def file_hashes(paths: list[Path], home: Path, *, again: bool = False) -> dict[P
             fresh[key] = _sha256(path)
         result[path] = fresh[key] if key in fresh else known[key]
     if fresh:
-        with contextlib.suppress(OSError):
-            _write(cache_file, {**known, **fresh})
+        _add(cache_file, fresh)
     return result
 
 
@@ -42,9 +45,8 @@ def remembered_hashes(paths: list[Path], home: Path) -> dict[Path, str]:
 
 def remember_hashes(hashes: dict[Path, str], home: Path) -> None:
     """Remember the sha256 of files that were read for another reason, so that ``file_hashes`` need not read them."""
-    cache_file = home / "cache" / "hashes.json"
     with contextlib.suppress(OSError):
-        _write(cache_file, {**_read(cache_file), **{_key(path): digest for path, digest in hashes.items()}})
+        _add(home / "cache" / "hashes.json", {_key(path): digest for path, digest in hashes.items()})
 
 
 def _key(path: Path) -> str:
@@ -64,8 +66,12 @@ def _read(cache_file: Path) -> dict[str, str]:
         return {}
 
 
-def _write(cache_file: Path, table: dict[str, str]) -> None:
-    cache_file.parent.mkdir(parents=True, exist_ok=True)
-    temporary = cache_file.with_name(f"{cache_file.name}.{os.getpid()}")
-    temporary.write_text(json.dumps(table, indent=1))
-    temporary.replace(cache_file)
+def _add(cache_file: Path, fresh: dict[str, str]) -> None:
+    """Remember more; nothing where that cannot be written."""
+    with contextlib.suppress(OSError), _WRITING:
+        table = {**_read(cache_file), **fresh}
+        cache_file.parent.mkdir(parents=True, exist_ok=True)
+        # Other processes write it, too.
+        temporary = cache_file.with_name(f"{cache_file.name}.{os.getpid()}")
+        temporary.write_text(json.dumps(table, indent=1))
+        temporary.replace(cache_file)

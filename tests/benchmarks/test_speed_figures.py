@@ -110,13 +110,37 @@ def test_the_table_says_what_is_not_known() -> None:
     }
     table = cpu_table(result)
     assert (
-        "| lossless: a call, 64x80 | 1 s (25 % of the peak) | 0.5 s (50 % of the peak) | "
+        "| lossless: a call, 64x80 | 1 s (25 % of the fp32 peak) | 0.5 s (50 % of the fp32 peak) | "
         "unknown (other work disturbed it; 2.00 with it) | >= 1.5 | 1.0e-06 of the largest value |"
     ) in table
     assert "| int8 | not measured: It is not installed. |" in table
     assert "| 2.0 GiB | 1.0 GiB |" in table and "lossless: dtype fp32. On A chip" in table
 
 
-def test_options() -> None:
-    with pytest.raises(SystemExit):
-        main(["speed", "--bundle", "b"])
+class Stopped(Exception):
+    """Nothing is to be measured."""
+
+
+def test_options_say_what_is_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[Cpu] = []
+
+    def measure(experiment: Cpu) -> None:
+        asked.append(experiment)
+        raise Stopped
+
+    monkeypatch.setattr(cpu, "measure", measure)
+    plain = ["speed", "--bundle", "b", "--out", str(tmp_path / "speed.json")]
+    options = "--model fbc --latents 64x80,8x16 --pairs 2 --size 128x192 --steps 3 --runs 0 --sides int8 --threads 1"
+    for given in (plain, [*plain, *options.split()]):
+        with pytest.raises(Stopped):
+            main(given)
+    sizes = {"latents": [[64, 80], [8, 16]], "width": 128, "height": 192}
+    own = Cpu("b", model="fbc", pairs=2, steps=3, runs=0, sides=["int8"], threads=1, **sizes)  # type: ignore[arg-type]
+    assert asked == [Cpu("b"), own]
+    wrongs = {"--out": plain[:3], "--size": [*plain, "--size", "128"], "'x'": [*plain, "--pairs", "x"]}
+    for words, wrong in wrongs.items():
+        with pytest.raises(SystemExit):
+            main(wrong)
+        assert words in capsys.readouterr().err

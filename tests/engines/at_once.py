@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from typing import Any
 
+PATIENCE_S = 30.0
+"""Seconds until callers go on whom nobody joins."""
+MOMENT_S = 0.2
+"""Seconds for which callers stay, so that one too many would be seen with them."""
+
 
 class AtOnce:
-    """Stands before a function, and holds every caller long enough for others to come.
+    """Stands before a function, and holds every caller until two have been in it together, and then for a moment.
 
     Attributes:
         most: how many were in it at the same time.
@@ -17,13 +21,14 @@ class AtOnce:
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self.most = 0
-        self._function, self._now, self._counting = function, 0, threading.Lock()
+        self._function, self._now, self._changed = function, 0, threading.Condition()
 
     def __call__(self, *given: Any) -> Any:
-        with self._counting:
+        with self._changed:
             self._now += 1
             self.most = max(self.most, self._now)
-        time.sleep(0.05)
-        with self._counting:
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: self.most > 1, PATIENCE_S)
+            self._changed.wait_for(lambda: self.most > 2, MOMENT_S)
             self._now -= 1
         return self._function(*given)

@@ -21,17 +21,17 @@ LCM_LAYERS = ["to_q", "to_k", "to_v", "to_out.0", "proj_in", "proj_out", "ff.net
 
 
 @cache
-def unet_layers(seed: int) -> Mapping[str, torch.Tensor]:
+def unet_layers(seed: int, rank: int = 4) -> Mapping[str, torch.Tensor]:
     unet = UNet2DConditionModel.from_pretrained(BUNDLE / "base" / "unet")
     torch.manual_seed(seed)
-    unet.add_adapter(LoraConfig(r=4, lora_alpha=4, target_modules=LCM_LAYERS, init_lora_weights=False))
+    unet.add_adapter(LoraConfig(r=rank, lora_alpha=4, target_modules=LCM_LAYERS, init_lora_weights=False))
     return dict(get_peft_model_state_dict(unet))
 
 
-def write_lora(path: Path, seed: int = 0) -> Path:
+def write_lora(path: Path, seed: int = 0, rank: int = 4) -> Path:
     """A LoRA like LCM's, written as diffusers does."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    layers = dict(unet_layers(seed))
+    layers = dict(unet_layers(seed, rank))
     ICLightPipeline.save_lora_weights(path.parent, unet_lora_layers=layers, weight_name=path.name)
     return path
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import shutil
 import signal
@@ -55,7 +57,14 @@ def engine(home: Path, told: list[Progress]) -> LocalEngine:
     with pytest.MonkeyPatch.context() as patch:
         # The random weights need no more to be told from wrong ones.
         patch.setattr(calibration, "RUNS", calibration.RUNS[:2])
-        made.first = made.relight(asked(), progress=told.append)  # type: ignore[attr-defined]
+
+        def note(progress: Progress) -> None:
+            told.append(progress)
+            print(progress.stage)
+
+        with contextlib.redirect_stdout(io.StringIO()) as said:
+            made.first = made.relight(asked(), progress=note)  # type: ignore[attr-defined]
+        made.said = said.getvalue().splitlines()  # type: ignore[attr-defined]
     return made
 
 
@@ -118,6 +127,29 @@ class TestRun:
         first = engine.first  # type: ignore[attr-defined]
         assert np.array_equal(pixels(again.images[0]), pixels(first.images[0]))
         assert not any("converted" in warning for warning in again.warnings)
+
+    def test_the_standard_output_stays_everybodys(self, engine: LocalEngine, told: list[Progress]) -> None:
+        """NNCF writes nothing to it, and keeps nobody else off."""
+        assert engine.said == [each.stage for each in told]  # type: ignore[attr-defined]
+
+    def test_every_step_is_whole(self, engine: LocalEngine) -> None:
+        first = engine.first  # type: ignore[attr-defined]
+        for _ in range(2):
+            result = engine.relight(asked(cache_interval=2))
+            assert np.array_equal(pixels(result.images[0]), pixels(first.images[0]))
+            assert int8.IDLE_CACHE in result.warnings
+            assert result.record["request"]["cache_interval"] == 1
+            assert result.record["engine"]["computed_by"].startswith("openvino int8")
+        assert engine.plan(asked(cache_interval=2)).cache_interval == 1
+        assert int8.IDLE_CACHE not in engine.relight(asked(steps=1)).warnings
+
+    def test_so_is_every_step_of_a_normal_map(self) -> None:
+        plain = local()
+        plain.load("fbc")
+        plain.placement = replace(plain.placement, int8=True)
+        run = plain.normals(asked(steps=1, cache_interval=2)).run
+        assert int8.IDLE_CACHE in run.warnings
+        assert run.record["request"]["cache_interval"] == 1
 
     def test_the_plain_engine_says_nothing_of_it(self, shared: LocalEngine) -> None:
         assert "int8" not in str(shared.relight(asked(steps=1)).record["engine"])

@@ -12,7 +12,7 @@ import torch
 from relights import asked, local, pixels
 
 from iclight_local.engines.compiling import compiler_for, failure_of
-from iclight_local.engines.warming import _counts
+from iclight_local.engines.warming import _counts, _steps
 from iclight_local.errors import Cancelled
 from iclight_local.pipelines.compiled import CompiledUNet
 from iclight_local.result import Progress
@@ -62,6 +62,21 @@ def test_warming_up_on_the_cpu(mini: Path) -> None:
     assert {"segment", "load", "highres"} <= set(told)
     assert list(engine._pipes) == ["fc"]
     assert told.count("load") == 1, "the CPU gains nothing by more than one"
+
+
+def test_what_the_warm_up_is_warned_of_is_logged(mini: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Some warnings are told once alone, and nobody sees the picture that they came with."""
+    engine = local(weights=str(mini), segmenter="mini")
+    engine.loading_notices.append("It was converted.")
+    engine.warm_up(1)
+    assert [record.message for record in caplog.records].count("It was converted.") == 1
+    assert "It was converted." not in engine.relight(asked(steps=1)).warnings
+
+
+@pytest.mark.parametrize(("preset", "steps"), [("none", 2), ("fast", 4)])
+def test_steps_that_nobody_is_warned_of(preset: str, steps: int) -> None:
+    engine: Any = SimpleNamespace(options=SimpleNamespace(preset=preset))
+    assert _steps(engine) == steps
 
 
 def test_warming_up_can_be_stopped(mini: Path) -> None:

@@ -10,7 +10,8 @@ from iclight_local.errors import EngineError
 from iclight_local.imaging.fit import UInt8Array
 from iclight_local.pipelines import latents
 from iclight_local.pipelines.iclight import ICLightPipeline
-from iclight_local.pipelines.latents import decode_latents, encode_pictures, to_uint8, to_unit
+from iclight_local.pipelines.latents import decode_latents, encode_each, encode_pictures, to_uint8, to_unit
+from iclight_local.pipelines.remembered import Remembered
 
 CPU = torch.device("cpu")
 
@@ -63,3 +64,13 @@ def test_models_that_compute_no_numbers_are_no_picture(fc: ICLightPipeline) -> N
     latents = torch.full((1, 4, 8, 8), torch.nan)
     with pytest.raises(EngineError, match="computed no numbers"):
         decode_latents(fc.vae, latents, 8, to_uint8)
+
+
+def test_what_is_remembered_is_found_by_little(fc: ICLightPipeline) -> None:
+    remembered = Remembered(4)
+    tall, wide = (np.arange(128 * 64 * 3, dtype=np.uint8).reshape(side, -1, 3) for side in (128, 64))
+    with torch.no_grad():
+        made = [encode_each(fc.vae, [picture, picture], CPU, remembered) for picture in (tall, wide, tall)]
+    assert [latent.shape[2:] for latent in made] == [(16, 8), (8, 16), (16, 8)], "of the same bytes"
+    assert torch.equal(made[0], made[2])
+    assert sum(len(part) for key in remembered._things for part in key if isinstance(part, bytes)) <= 64  # type: ignore[attr-defined]

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-import psutil
 import pytest
 import torch
 from diffusers import UNet2DConditionModel
-from golden_pictures import CASES, composite, load_pipe, read
+from diffusers.utils import convert_state_dict_to_diffusers
+from golden_pictures import CASES, SMALL, composite, load_pipe, read
 from peft import LoraConfig
+from peft.utils import get_peft_model_state_dict
 
 from iclight_local.pipelines import lossless, packed, winograd
+from iclight_local.pipelines.iclight import ICLightPipeline
 from iclight_local.pipelines.placement import Placement
 from iclight_local.pipelines.winograd import WinogradConv2d, fits, put_in
 
@@ -35,6 +37,13 @@ def every_width(monkeypatch: pytest.MonkeyPatch) -> None:
 def no_gradients() -> Iterator[None]:
     with torch.no_grad():
         yield
+
+
+def quickened(*models: Any) -> str | None:
+    """Models that took all faster ways, and these."""
+    for model in models:
+        lossless.quicken(model, CPU, 2**40)
+    return lossless.ways_of(models)
 
 
 def conv_of(inputs: int, outputs: int, **options: Any) -> torch.nn.Conv2d:
@@ -87,6 +96,28 @@ def test_two_threads_at_once_do_not_disturb_each_other() -> None:
     assert all(torch.equal(one, other) for one, other in zip(made, alone, strict=True))
 
 
+def test_nobody_writes_any_more_when_a_part_has_failed() -> None:
+    began, ended, may_end = threading.Event(), threading.Event(), threading.Event()
+
+    def work(first: int, last: int) -> None:
+        if first == 0:
+            assert began.wait(10)
+            threading.Timer(0.2, may_end.set).start()
+            raise MemoryError
+        began.set()
+        assert may_end.wait(10)
+        ended.set()
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        with pytest.raises(MemoryError):
+            winograd.in_parts(0, 8, work)
+        assert ended.is_set()
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_memory_is_used_again() -> None:
     stand_in, picture = WinogradConv2d(conv_of(32, 32)), torch.randn(1, 32, 40, 40)
     stand_in(picture)
@@ -137,7 +168,7 @@ def test_the_budget_goes_to_what_sees_the_most_pixels() -> None:
 def test_pictures_still_equal_the_originals(name: str) -> None:
     case = next(each for each in CASES if each["name"] == name)
     pipe = load_pipe(case["model"])
-    assert lossless.quicken([pipe.vae, pipe.unet], CPU) == "winograd, packed"
+    assert quickened(pipe.vae, pipe.unet) == "winograd, packed"
     knobs = dict(case["params"])
     light, behind = knobs.pop("light", None), knobs.pop("background", None)
     if light is not None:
@@ -155,19 +186,43 @@ def test_only_float32_on_the_cpu_is_quickened() -> None:
         Placement(torch.device("cpu"), torch.bfloat16, torch.bfloat16),
         Placement(torch.device("cuda"), torch.float32, torch.float32),
     ):
-        assert lossless.quicken([pipe.vae, pipe.unet], other) is None
-    assert not any(isinstance(module, WinogradConv2d) for module in pipe.unet.modules())
+        lossless.quicken(pipe.unet, other, 2**40)
+    assert lossless.ways_of([pipe.unet]) is None
 
 
-@pytest.mark.usefixtures("every_width")
-def test_how_much_depends_on_the_memory_that_the_machine_has(monkeypatch: pytest.MonkeyPatch) -> None:
-    counts = []
-    for gib in (0.0001, 0.002, 16):
-        pipe = load_pipe("fc")
-        monkeypatch.setattr(psutil, "virtual_memory", lambda gib=gib: SimpleNamespace(total=int(gib * 2**30)))
-        lossless.quicken([pipe.vae, pipe.unet], CPU)
-        counts.append(sum(isinstance(module, WinogradConv2d) for module in pipe.unet.modules()))
-    assert 0 < counts[0] < counts[1] < counts[2]
+def like(parameters: int, wide: int = 8) -> Any:
+    """A model of so many parameters and a first layer, that takes no memory."""
+    with torch.device("meta"):
+        model = torch.nn.Module()
+        model.conv_in = torch.nn.Conv2d(wide, 320, 3)
+        model.rest = torch.nn.Parameter(torch.empty(parameters))
+    return model
+
+
+SD15, VAE = 859_520_964, 83_653_863
+"""Parameters of SD1.5's UNet and autoencoder."""
+
+
+@pytest.mark.parametrize("models", [1, 2, 3])
+@pytest.mark.parametrize("gib", [2, 4, 8, 12, 16, 24, 32, 64])
+def test_all_that_may_be_loaded_leaves_a_third_of_the_memory(
+    gib: int, models: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory = gib * 2**30
+    monkeypatch.setattr(lossless, "own_memory", lambda: memory)
+    room = lossless.room_for(like(SD15), like(VAE, 3), models)
+    assert min(room.unet, room.vae) >= 0
+    grown = models * room.unet + room.vae
+    assert grown == 0 or 4 * (models * SD15 + VAE) + grown <= memory * 2 / 3 + 1
+    assert models * room.unet <= memory // 6 and room.vae <= memory // 6
+    assert lossless.room_for(like(SD15, 12), like(VAE, 3), models) == room, "all models find the same"
+
+
+def test_one_model_has_a_sixth_of_24_gib(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lossless, "own_memory", lambda: 24 * 2**30)
+    room = lossless.room_for(like(SD15), like(VAE, 3), 1)
+    assert (room.unet, room.vae) == (4 * 2**30, 4 * 2**30)
+    assert 3 * lossless.room_for(like(SD15), like(VAE, 3), 3).unet <= 4 * 2**30
 
 
 @pytest.mark.usefixtures("every_width")
@@ -183,6 +238,34 @@ def test_a_lora_on_a_convolution_stays(tmp_path: Path) -> None:
     assert distance(quick(*given).sample, plain(*given).sample) > 1e-2
 
 
+@pytest.mark.usefixtures("every_width")
+@pytest.mark.parametrize("dora", [False, True], ids=["lora", "dora"])
+def test_a_lora_of_a_high_rank_stays(dora: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As LCM-LoRA's of rank 64; a DoRA computes with the weights of the layers below it."""
+    monkeypatch.setattr(packed, "FEWEST", 8)
+    layers = ["to_q", "to_k", "to_v", "to_out.0", "ff.net.2", "conv1"]
+    source = load_pipe("fc").unet
+    torch.manual_seed(0)
+    source.add_adapter(LoraConfig(r=64, lora_alpha=16, use_dora=dora, target_modules=layers, init_lora_weights=False))
+    tensors = convert_state_dict_to_diffusers(get_peft_model_state_dict(source))
+    ICLightPipeline.save_lora_weights(tmp_path, unet_lora_layers=tensors)
+    plain, quick, bare = (load_pipe("fc") for _ in range(3))
+    for pipe in (plain, quick):
+        pipe.load_lora_weights(tmp_path)
+    assert quickened(quick.vae, quick.unet) == "winograd, packed"
+    matrices = [each for name, each in quick.unet.named_modules() if ".lora_" in name]
+    assert not any(isinstance(each, WinogradConv2d | packed.PackedLinear) for each in matrices)
+    below = [type(each) for name, each in quick.unet.named_modules() if name.endswith("to_q.base_layer")]
+    assert set(below) == {torch.nn.Linear if dora else packed.PackedLinear}
+    knobs: dict[str, Any] = {**SMALL, "steps": 1}
+    for scale in (1.0, 0.5):
+        how = {**knobs, "cross_attention_kwargs": {"scale": scale}}
+        off = np.abs(quick(composite(), **how).images[0] - plain(composite(), **how).images[0])
+        assert off.max() <= 2 / 255 and off.mean() < 5e-4
+    changed = np.abs(plain(composite(), **knobs).images[0] - bare(composite(), **knobs).images[0])
+    assert changed.mean() > 1e-2
+
+
 def test_where_one_does_not_run_the_plain_one_is_used(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -193,7 +276,7 @@ def test_where_one_does_not_run_the_plain_one_is_used(
     monkeypatch.setattr(packed, "works", lambda: False)
     lossless._can.cache_clear()
     try:
-        assert lossless.quicken([load_pipe("fc").unet], CPU) is None
+        assert quickened(load_pipe("fc").unet) is None
     finally:
         lossless._can.cache_clear()
     assert caplog.text.count("plain one is used") == 2
@@ -220,5 +303,5 @@ def test_narrow_and_half_layers_are_not_packed() -> None:
 def test_the_embedded_model_gains_by_both() -> None:
     base = Path(__file__).parents[2] / "weights" / "mini" / "base"
     unet = UNet2DConditionModel.from_pretrained(base / "unet")
-    assert lossless.quicken([unet], CPU) == "winograd, packed"
+    assert quickened(unet) == "winograd, packed"
     assert sum(isinstance(module, WinogradConv2d) for module in unet.modules()) > 10

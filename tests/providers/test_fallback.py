@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from iclight_local.errors import (
     WeightsError,
 )
 from iclight_local.request import RelightRequest
+from iclight_local.result import Progress
 from tests.fake_engine import FakeEngine, picture
 from tests.providers.hostile_provider import PNG, hostile
 from tests.providers.hosting import remote
@@ -184,6 +186,43 @@ def test_a_job_that_was_interrupted_is_not_sent_again(tmp_path: Path) -> None:
                 time.sleep(0.01)
             assert told["state"] == "done", told
         assert provider.paid_calls == 1
+
+
+class Slow(FakeEngine):
+    """Notes how many are asked for at once, and waits a moment for more."""
+
+    most = now = 0
+
+    def relight(self, request: RelightRequest, *, progress: Any = None) -> Any:
+        self.now += 1
+        self.most = max(self.most, self.now)
+        time.sleep(0.1)
+        self.now -= 1
+        return super().relight(request, progress=progress)
+
+
+@pytest.mark.parametrize(("hosted", "most"), [(True, 1), (False, 3)])
+def test_a_provider_is_asked_one_thing_at_a_time(hosted: bool, most: int) -> None:
+    slow = Slow()
+    engine = FallbackEngine([Candidate("photoroom", lambda: slow, hosted)])
+    asking: list[FallbackEngine] = [engine, engine.alone("photoroom"), engine]
+    with ThreadPoolExecutor(3) as threads:
+        list(threads.map(lambda each: each.relight(asked()), asking))
+    assert slow.most == most
+    assert len(slow.requests) == 3
+
+
+def test_who_waits_for_others_there_can_be_cancelled() -> None:
+    only = candidate("photoroom")
+
+    def stop(progress: Progress) -> None:
+        assert (progress.stage, progress.step) == ("queue", 0)
+        raise Cancelled("Enough.")
+
+    with only.turn, pytest.raises(Cancelled):
+        FallbackEngine([only]).relight(asked(), progress=stop)
+    assert calls(only) == 0
+    assert FallbackEngine([only]).relight(asked()).engine == "photoroom", "its turn is free"
 
 
 def test_it_is_an_engine() -> None:

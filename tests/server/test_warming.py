@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 import time
 from pathlib import Path
@@ -11,7 +13,9 @@ import pytest
 
 from iclight_local.errors import WeightsError
 from iclight_local.result import Progress, ProgressCallback
+from iclight_local.server.serving import listening_socket, serve
 from iclight_local.server.warming import Warming
+from iclight_local.settings import ServeSettings, load_settings
 from tests.fake_engine import FakeEngine
 from tests.server.live import PICTURE, serving
 
@@ -61,7 +65,7 @@ def test_a_server_that_stops_does_not_wait_for_all_of_it() -> None:
     warming = Warming(Cold(), 1)
     warming.start()
     warming.stop()
-    assert warming.done() and not warming._thread.is_alive()
+    assert warming.ended(10) and warming.done()
 
 
 @pytest.mark.parametrize("error", [WeightsError("There are no weights."), ValueError("a fault")])
@@ -81,4 +85,31 @@ def test_nothing_is_done_where_it_is_switched_off() -> None:
     warming = Warming(engine, None)
     warming.start()
     warming.stop()
-    assert warming.done() and engine.warmed == []
+    assert warming.ended(0) and warming.done() and engine.warmed == []
+
+
+class Stuck(FakeEngine):
+    """Warms up in one step that takes longer than anybody waits, as where a compiler runs; tells no progress in it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.may_end = threading.Event()
+
+    def warm_up(self, together: int, *, progress: ProgressCallback | None = None) -> None:
+        self.may_end.wait(20)
+
+
+@pytest.mark.parametrize(("engine", "closed"), [(Stuck(), False), (Cold(), True)], ids=["in a step", "between steps"])
+def test_sigterm_does_not_wait_for_the_warm_up(engine: Any, closed: bool, tmp_path: Path) -> None:
+    options = ServeSettings(port=0, jobs=tmp_path / "jobs", stop_seconds=0.3)
+
+    def stop(url: str) -> None:
+        threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGTERM)).start()
+
+    began = time.monotonic()
+    settings = load_settings({"home": tmp_path})
+    serve(lambda: engine, settings, options, listening_socket(options), stop)
+    assert time.monotonic() - began < 10
+    # To close it is to wait for whoever uses it.
+    assert engine.closed == closed
+    engine.may_end.set()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -108,3 +110,21 @@ def test_a_cache_that_cannot_be_written_is_done_without(tmp_path: Path, weights:
         assert file_hashes([weights], home) == {weights: sha256(b"one")}
     assert len(read) == 2
     assert home.read_text() == "a file where the folder should be"
+
+
+def test_threads_take_nothing_from_each_other(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = [tmp_path / name for name in "abcd"]
+    for path in paths:
+        path.write_bytes(path.name.encode())
+    together, real = threading.Barrier(len(paths)), hashes._sha256
+
+    def slow(path: Path) -> str:
+        # All have read the cache before one of them writes it.
+        together.wait(10)
+        return real(path)
+
+    monkeypatch.setattr(hashes, "_sha256", slow)
+    with ThreadPoolExecutor(len(paths)) as threads:
+        list(threads.map(lambda path: file_hashes([path], home), paths))
+    assert list(hashes.remembered_hashes(paths, home)) == paths
+    assert [path.name for path in (home / "cache").iterdir()] == ["hashes.json"]
