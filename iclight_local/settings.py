@@ -92,7 +92,10 @@ class Settings(BaseModel):
         "none", description="fast: LCM-LoRA, its sampler, 6 steps and guidance 1.5, where you set no others."
     )
     preview_every: int = Field(
-        0, ge=0, le=100, description="Steps from one preview of the running picture to the next (taesd); 0: none."
+        0,
+        ge=0,
+        le=100,
+        description="Steps from one preview of the running picture to the next; 0: none. Large weights need taesd.",
     )
     segmenter: str | None = Field(
         None,

@@ -26,7 +26,7 @@ def add_preview(parser: Parser) -> None:
         "--preview",
         metavar="FILE",
         help=f"Keep a preview of the running picture in FILE, written anew every {EVERY} steps "
-        "(or --preview-every); needs taesd.",
+        "(or --preview-every); large weights need taesd for it.",
     )
 
 

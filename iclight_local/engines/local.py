@@ -33,7 +33,7 @@ from iclight_local.pipelines.memory import work_of
 from iclight_local.pipelines.normals import NormalMap, normals_steps
 from iclight_local.pipelines.offloading import CardMemory
 from iclight_local.pipelines.placement import Placement, Precision, choose_placement, device_errors, free_memory
-from iclight_local.pipelines.previews import Previewer
+from iclight_local.pipelines.previews import OwnPreviewer, Previewer, Previews
 from iclight_local.pipelines.stepping import Stepper
 from iclight_local.pipelines.unet_calls import UNetSteps
 from iclight_local.plan import SET_BY_NORMALS, RelightPlan, make_normals_plan, plan_of
@@ -234,8 +234,10 @@ class LocalEngine:
                 self._hashes[model] = named
             return self._hashes[model]
 
-    def previewer(self, pipe: ICLightPipeline) -> tuple[Previewer | None, tuple[str, ...]]:
+    def previewer(self, pipe: ICLightPipeline) -> tuple[Previews | None, tuple[str, ...]]:
         """What makes previews of a pipeline's latents, or None and why not."""
+        if OwnPreviewer.serves(pipe.vae):
+            return OwnPreviewer(pipe.vae), ()
         folder = place_of(load_manifest().entry(PREVIEWS), self.options.home)
         if self._previewer is None:
             if not (folder / "config.json").is_file():

@@ -26,7 +26,7 @@ from iclight_local.pipelines.iclight import ICLightPipeline
 from iclight_local.pipelines.loops import Settle
 from iclight_local.pipelines.memory import Measures
 from iclight_local.pipelines.placement import device_errors, peak_memory, same_cpu_threads
-from iclight_local.pipelines.previews import Previewer
+from iclight_local.pipelines.previews import Previews
 from iclight_local.plan import RelightPlan, framed_size, plan_of
 from iclight_local.request import RelightRequest
 from iclight_local.result import Progress, ProgressCallback, RelightResult
@@ -89,7 +89,7 @@ class Run:
         self.finished: list[Finished] = []
         self.measures = Measures()
         self.computed_by: str | None = None
-        self.previewer: Previewer | None = None
+        self.previewer: Previews | None = None
         idle = engine.memory.idle_notice
         self.notices = [*engine.options.notices, *([] if idle is None else [idle])]
         self._steps_began = 0.0

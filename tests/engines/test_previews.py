@@ -26,6 +26,13 @@ def write_taesd(home: Path, channels: int = 4) -> Path:
     return folder
 
 
+@pytest.fixture(autouse=True)
+def large(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The autoencoder of the goldens' bundle counts as a large one, as SD1.5's is."""
+    if request.node.name != "test_a_small_autoencoder_makes_its_own":
+        monkeypatch.setattr("iclight_local.pipelines.previews.SMALL", 0)
+
+
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
     write_taesd(tmp_path)
@@ -66,6 +73,15 @@ def test_without_the_file_one_notice(tmp_path: Path) -> None:
     assert len(result.warnings) == 1
     assert "fetch it once with `iclight weights pull taesd`." in result.warnings[0]
     assert told(engine, asked(steps=1))[1].warnings == ()
+
+
+def test_a_small_autoencoder_makes_its_own(tmp_path: Path, first: Any) -> None:
+    progress, result = told(local(home=tmp_path, preview_every=1), asked())
+    previews = [each.preview for each in progress if each.preview is not None]
+    assert result.warnings == ()
+    # The last one shows the finished latents, which the result is decoded from.
+    assert np.abs(pixels(previews[-1]).astype(int) - pixels(result.images[0])).max() <= 1
+    assert np.array_equal(pixels(result.images[0]), first)
 
 
 def test_latents_of_another_kind(tmp_path: Path) -> None:
