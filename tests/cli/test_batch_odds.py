@@ -104,6 +104,8 @@ def test_a_dry_run_sees_what_cached_and_unguided_steps_save(
     # What README says that they leave of the UNet's operations.
     assert (cached - 1) / (whole - 1) == pytest.approx(0.42, abs=0.01)
     assert (both - 1) / (whole - 1) == pytest.approx(0.26, abs=0.01)
+    tried = {(each.cache_interval, each.cfg_until) for each in fake.requests}
+    assert tried == {(1, 1)}, "a shallow step, or an unguided one, tells little of whole ones"
 
 
 def test_a_dry_run_weighs_rows_by_what_they_save(
