@@ -28,6 +28,9 @@ from iclight_local.sentences import constraint
 RANDOM_SEED_BITS = 32
 """Random seeds stay short enough to be read out and typed again."""
 
+SHALLOW = 0.1
+"""Work of a step that computes the outermost level alone, against a whole one's: SD1.5's, whose passes with
+``cache_interval`` 2, 3 and 5 are 57, 42 and 28 % of the full run's operations (benchmarks/README.md)."""
 
 SHARED_IN_A_BATCH = (
     *("model", "lowres", "highres", "guided", "cfg_until", "cache_interval", "number_of_images", "noise_device"),
@@ -112,6 +115,19 @@ class RelightPlan:
     def steps(self) -> int:
         """UNet calls of both passes together."""
         return self.lowres.steps + self.highres.steps
+
+    @property
+    def work(self) -> float:
+        """Pixels times rows of all UNet calls, a shallow row at :data:`SHALLOW`; comparable among plans of a model."""
+        passes = (self.lowres, self.highres)
+        return self.number_of_images * sum(each.width * each.height * self._rows(each) for each in passes)
+
+    def _rows(self, which: PassPlan) -> float:
+        """Rows of an image in the UNet calls of a pass."""
+        guided = round(self.cfg_until * which.steps) if self.guided else 0
+        return sum(
+            (2 if step < guided else 1) * (SHALLOW if step % self.cache_interval else 1) for step in range(which.steps)
+        )
 
 
 def make_plan(knobs: Knobs, *, has_background: bool, has_map: bool = False) -> RelightPlan:

@@ -81,7 +81,7 @@ class Settings(BaseModel):
     compile: Literal["auto", "on", "off"] = Field(
         "auto",
         description="Compile the models for this machine and keep the programs; auto does so on CUDA where many "
-        "pictures follow (serve, batch). Each size takes a minute or more at first.",
+        "pictures follow (serve). Each size takes a minute or more at first.",
     )
     lora: Annotated[tuple[LoraFile, ...], BeforeValidator(_loras)] = Field(
         (),

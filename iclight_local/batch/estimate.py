@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from iclight_local.batch.keys import contents_of
 from iclight_local.batch.planning import Found
 from iclight_local.batch.running import Batch, Summary
-from iclight_local.batch.setup import check_setup
-from iclight_local.engines.presets import with_preset
+from iclight_local.batch.setup import check_setup, plan_in
 from iclight_local.errors import ICLightError
-from iclight_local.plan import plan_of
 from iclight_local.request import RelightRequest
 from iclight_local.result import RelightResult
 
 FEW, MORE = 1, 3
-"""Steps of the two trials; what they differ by is the cost of a step."""
+"""Steps of the two trials; by what they differ the rest is reckoned."""
+WHOLE = {"cache_interval": 1, "cfg_until": 1.0}
+"""Of both trials: of so few steps other shares than of all would be guided, or computed whole."""
 NOT_REPEATED = ("load", "hash")
 """Stages of a first picture that the others do without."""
 
@@ -80,21 +80,19 @@ def _tried(batch: Batch, found: Found, together: int) -> tuple[float, int]:
     """Seconds that a row takes with all its steps, and the most memory, bytes."""
     contents = contents_of(found.row, offline=batch.engine.offline)
     request = RelightRequest(**{**found.row.values, **contents})
-    asked = with_preset(request, "fast" if batch.setup.get("preset") == "fast" else "none")
-    steps = asked.for_model("steps", plan_of(asked).model)
-    few = request.model_copy(update={"steps": FEW})
+    few, several = (request.model_copy(update={**WHOLE, "steps": steps}) for steps in (FEW, MORE))
     # The first one warms everything up.
     batch.engine.relight(few)
     least = batch.engine.relight(few)
-    several = [request.model_copy(update={"steps": MORE})] * together
-    outcomes = batch.engine.relight_together(several, progress=[None] * together)
+    outcomes = batch.engine.relight_together([several] * together, progress=[None] * together)
     more = [each for each in outcomes if isinstance(each, RelightResult)]
     if not more:
         raise next(each for each in outcomes if isinstance(each, ICLightError))
     # The timings of a batch are those of all its pictures together.
     fixed, most = _seconds(least), _seconds(more[0]) / len(more)
-    step = max(0.0, (most - fixed) / (MORE - FEW))
-    return fixed + step * (steps - FEW), max(each.peak_memory for each in (least, *more))
+    done, further, wanted = (plan_in(batch.setup, each).work for each in (few, several, request))
+    pace = max(0.0, most - fixed) / (further - done)
+    return max(0.0, fixed + pace * (wanted - done)), max(each.peak_memory for each in (least, *more))
 
 
 def _seconds(result: RelightResult) -> float:

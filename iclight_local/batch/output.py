@@ -7,6 +7,7 @@ import hashlib
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from iclight_local.batch.places import absolute, exists, filesystem, is_local, join, read, stamp, write_all
@@ -89,16 +90,36 @@ class Output:
     @property
     def is_shared(self) -> bool:
         """Whether this process finds the output that its ledger is for: a local folder holds it."""
-        return not self.is_here or Path(self.folder, OWN_FOLDER, LEDGER_FILE).exists()
+        return not self.is_here or is_output(self.folder)
 
-    def sweep(self, names: Iterable[str]) -> None:
-        """Remove what a killed run left half-written where the results of these names go."""
+    def sweep(self, folders: Iterable[str]) -> None:
+        """Remove what killed processes left half-written.
+
+        Nobody may be writing there: this process holds the ledger. Folders of another output are left alone, above or
+        below this one, because whoever has that one's ledger may be at them.
+
+        Args:
+            folders: as :func:`folders_of` gives them.
+        """
         if not self.is_here:
             # Elsewhere files are put whole.
             return
-        for folder in {Path(self.place(name)).parent for name in names}:
-            with contextlib.suppress(OSError):
-                remove_temporaries(folder, MARK)
+        own, anothers = Path(os.path.realpath(self.folder)), cache(is_output)
+        for name in folders:
+            folder = Path(os.path.realpath(self.place(name)))
+            if not any(anothers(str(each)) for each in (folder, *folder.parents) if each != own):
+                with contextlib.suppress(OSError):
+                    remove_temporaries(folder, MARK)
+
+
+def is_output(folder: str, *, offline: bool = False) -> bool:
+    """Whether a folder is the output of a batch: its ledger lies there. A home has such a folder, too."""
+    return exists(join(folder, f"{OWN_FOLDER}/{LEDGER_FILE}"), offline=offline)
+
+
+def folders_of(names: Iterable[str]) -> set[str]:
+    """The folders that results of these names lie in, relative to the output; itself is empty."""
+    return {name.rpartition("/")[0] for name in names}
 
 
 def sidecar_of(name: str) -> str:

@@ -19,9 +19,9 @@ from iclight_local.batch.ledger import Entry, Ledger, Planned
 from iclight_local.batch.options import BatchOptions
 from iclight_local.batch.output import Output, sidecar_of
 from iclight_local.batch.places import fetch, is_near, stamp
+from iclight_local.batch.setup import plan_in
 from iclight_local.engines.base import Engine
 from iclight_local.errors import ICLightError, InvalidRequest
-from iclight_local.plan import plan_of
 from iclight_local.request import RelightRequest
 
 AT_ONCE = 16
@@ -48,7 +48,7 @@ class Found:
         error: kind and sentence, where it failed or is refused.
         known: whether the ledger knows of the failure.
         kept: whether the ledger is to know of it; not where it has a result of the row, which is no worse for it.
-        work: of its two passes, in pixels times steps; comparable among rows.
+        work: of its two passes, as :attr:`iclight_local.plan.RelightPlan.work`; comparable among rows.
     """
 
     row: Row
@@ -78,7 +78,8 @@ class Scout:
         self, ledger: Ledger, output: Output, options: BatchOptions, engine: Engine, setup: Mapping[str, Any]
     ) -> None:
         self._ledger, self._output, self._options, self._engine = ledger, output, options, engine
-        self._setup, self._pays = digest(setup), bool(setup.get("providers"))
+        self._setup, self._pays = setup, bool(setup.get("providers"))
+        self._digest = digest(setup)
 
     def found(self, row: Row) -> Found:
         """What is to become of a row."""
@@ -87,7 +88,7 @@ class Scout:
             request = RelightRequest(**row.values)
             if self._options.sequence and request.number_of_images > 1:
                 raise InvalidRequest("A sequence has one image for each frame: leave number_of_images out.")
-            asked = f"{self._setup} {asked_of(request)}"
+            asked = f"{self._digest} {asked_of(request)}"
             stamps = {name: stamp(place, offline=self._engine.offline) for name, place in pictures_of(row).items()}
             found = self._judged(Found(row, "run", asked, stamps), entry)
             return found if found.verdict != "run" else self._shaped(found, request)
@@ -171,9 +172,7 @@ class Scout:
 
     def _shaped(self, found: Found, request: RelightRequest) -> Found:
         """Add what rows of a group have in common; of a picture that is elsewhere the whole is fetched for its size."""
-        plan = plan_of(request)
-        passes = sum(each.width * each.height * each.steps for each in (plan.lowres, plan.highres))
-        found = replace(found, work=float(passes * plan.number_of_images * (1 + plan.guided)))
+        found = replace(found, work=plan_in(self._setup, request).work)
         if self._options.sequence:
             # Frames stay in their order, whatever their shapes.
             return found

@@ -89,7 +89,7 @@ class EngineWorker:
                 f"{output.folder} is not the same folder on every machine of the cluster: "
                 "give --out a folder that they share, or an address like s3://bucket/folder."
             )
-        self._worker = Worker(engine_from(settings, lasting=True), output)
+        self._worker = Worker(engine_from(settings), output)
 
     def run(self, groups: Sequence[Group]) -> list[Outcome]:
         """Relight groups, and give the outcomes of all their rows in order."""

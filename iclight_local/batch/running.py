@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -12,7 +12,7 @@ from typing import Protocol
 from iclight_local.batch.base import Group, Outcome, Row
 from iclight_local.batch.ledger import Ledger
 from iclight_local.batch.options import BatchOptions
-from iclight_local.batch.output import Output
+from iclight_local.batch.output import Output, folders_of
 from iclight_local.batch.planning import Found, Planner, Scout
 from iclight_local.batch.sequence import measured_flicker
 from iclight_local.batch.setup import TOGETHER, check_setup
@@ -141,7 +141,8 @@ def run_batch(batch: Batch, worker: Working, teller: Teller, summary: Summary, *
     check_setup(batch.ledger, batch.setup, batch.options.out, overwrite=batch.options.overwrite)
     together = batch.together(on_card=on_card)
     batch.ledger.keep_fact(TOGETHER, together)
-    batch.output.sweep(name for names in batch.ledger.planned().values() for name in names)
+    folders = folders_of(name for names in batch.ledger.planned().values() for name in names)
+    batch.output.sweep(folders)
     began, broken, counting, stopping = time.monotonic(), 0, threading.Lock(), threading.Event()
 
     def left(found: Found) -> None:
@@ -149,10 +150,15 @@ def run_batch(batch: Batch, worker: Working, teller: Teller, summary: Summary, *
             summary.leave(found)
         teller.left(found)
 
+    def noted(groups: Iterable[Group]) -> Iterator[Group]:
+        for group in groups:
+            folders.update(*(folders_of(row.names) for row in group.rows))
+            yield group
+
     rows = _until(stopping, batch.rows)
     groups = Planner(batch.ledger, together, batch.options.limit, left).groups(batch.scout.all(rows))
     try:
-        with closing(worker.run(groups, stopping)) as done:
+        with closing(worker.run(noted(groups), stopping)) as done:
             for group, outcomes in done:
                 batch.ledger.keep(outcomes)
                 summary.sampling += max(map(_sampled_for, outcomes))
@@ -165,6 +171,8 @@ def run_batch(batch: Batch, worker: Working, teller: Teller, summary: Summary, *
                         raise EngineError(_broken(outcome))
     finally:
         summary.seconds = time.monotonic() - began
+        # One of several processes may have been killed, and its rows made by another.
+        batch.output.sweep(folders)
     if batch.options.sequence:
         summary.flicker = measured_flicker(batch.ledger.frames)
 

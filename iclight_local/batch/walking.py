@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from iclight_local.batch.naming import IN_FOLDERS
-from iclight_local.batch.output import OWN_FOLDER
+from iclight_local.batch.output import OWN_FOLDER, is_output
 from iclight_local.batch.places import absolute, entries, is_local, name_of, suffix_of
 from iclight_local.batch.records import SUBJECT, Record
 from iclight_local.errors import InvalidRequest
@@ -93,7 +93,7 @@ class Walk:
         if same_place(place, self.left_out):
             return
         found = sorted(entries(place, offline=self.offline), key=lambda entry: (entry[1], natural(entry[0])))
-        if inside and (OWN_FOLDER, True) in found:
+        if inside and (OWN_FOLDER, True) in found and is_output(place, offline=self.offline):
             # The results of another batch, which nobody wants relit by the way.
             return
         above = place.rstrip("/") + "/"

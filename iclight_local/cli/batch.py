@@ -63,7 +63,8 @@ def run(parsed: argparse.Namespace) -> int:
     checked = check(source)
     from iclight_local.assemble import engine_from
 
-    engine = engine_from(settings, lasting=True)
+    # Not one that lasts: models that compile themselves after a while would make other bytes after a stop.
+    engine = engine_from(settings)
     # What is only looked at leaves nothing behind.
     there = output.ledger(settings.home)
     ledger = Ledger(there if there.exists() or not options.dry_run else Path(":memory:"))

@@ -102,25 +102,27 @@ class Runner:
         for thread in self._threads:
             thread.start()
 
-    def stop(self, grace: float) -> bool:
+    def stop(self, grace: float) -> None:
         """Take no more jobs, and end the running ones; after ``grace`` seconds they go back to the queue.
 
-        Returns:
-            Whether all threads have ended. One may be in the middle of a step that takes minutes, as where a
-            compiler runs; its job is queued again nevertheless.
+        One may be in the middle of a step that takes minutes, as where a compiler runs. It is queued again, and not
+        waited for.
         """
         with self._changed:
             self._stopping = True
             self._changed.notify_all()
-        alive = [thread for thread in self._threads if thread.is_alive()]
-        _join(alive, grace)
+        _join(self._threads, grace)
         self._execution.hurry()
-        _join(alive, LAST_STEP_S)
+        _join(self._threads, LAST_STEP_S)
         with self._changed:
             for job_id in self._running:
                 self._execution.put_back(job_id)
         self._fetchers.shutdown(cancel_futures=True)
-        return not any(thread.is_alive() for thread in alive)
+
+    @property
+    def ended(self) -> bool:
+        """Whether no job uses the engine, nor will."""
+        return not any(thread.is_alive() for thread in self._threads)
 
     @property
     def accepts(self) -> bool:
@@ -286,4 +288,6 @@ def _join(threads: list[threading.Thread], seconds: float) -> None:
     """Wait for threads, for so long in all."""
     deadline = time.monotonic() + seconds
     for thread in threads:
-        thread.join(max(0.0, deadline - time.monotonic()))
+        # One that never began cannot be joined.
+        if thread.is_alive():
+            thread.join(max(0.0, deadline - time.monotonic()))

@@ -19,7 +19,7 @@ from iclight_local.server.app import Page, make_app
 from iclight_local.server.keys import KeyFile, key_file
 from iclight_local.server.limits import App, RateLimit
 from iclight_local.server.service import Limits, Service
-from iclight_local.server.stopping import Stoppable, leaving_on_sigterm
+from iclight_local.server.stopping import Stoppable, leave_at_once, leaving_on_sigterm
 from iclight_local.server.warming import Warming
 from iclight_local.server.wire import wire
 from iclight_local.settings import ServeSettings, Settings
@@ -98,14 +98,7 @@ def serve(
         if again:
             _log.info("jobs taken up again", extra={"told": {"jobs": again}})
         runner = Runner(store, engine, lambda url: fetch(url, guard), _bounds(options))
-        service = Service(
-            store,
-            runner,
-            keys if keys.names else None,
-            rate=RateLimit(options.rate),
-            limits=Limits(options.max_body_mb * 2**20, options.body_seconds, options.wait_seconds),
-            public_url=options.public_url,
-        )
+        service = _service(store, runner, keys, options)
         warming = Warming(engine, None if options.no_warm_up else options.most_together)
         app = make_app(
             service,
@@ -126,22 +119,41 @@ def serve(
         server.run(sockets=[listener])
         if not server.started:
             raise EngineError("The server did not come up; its log says why.")
+    if not _ended(runner, warming):
+        leave_at_once()
 
 
 def _bounds(options: ServeSettings) -> Bounds:
     return Bounds(waiting=options.most_waiting, together=options.most_together)
 
 
+def _service(store: JobStore, runner: Runner, keys: KeyFile, options: ServeSettings) -> Service:
+    return Service(
+        store,
+        runner,
+        keys if keys.names else None,
+        rate=RateLimit(options.rate),
+        limits=Limits(options.max_body_mb * 2**20, options.body_seconds, options.wait_seconds),
+        public_url=options.public_url,
+    )
+
+
 def _close(engine: Engine, runner: Runner, warming: Warming, server: Stoppable) -> None:
     """End the warm-up and the jobs, and close the engine: not where one is in the middle of a step all the same.
 
-    That may take minutes where a compiler runs. Its thread ends with the process.
+    That may take minutes where a compiler runs.
     """
     warming.stop()
-    if all([runner.stop(server.left), warming.ended(server.left)]):
+    runner.stop(server.left)
+    warming.wait(server.left)
+    if _ended(runner, warming):
         engine.close()
     else:
         _log.warning("stopping in the middle of a step")
+
+
+def _ended(runner: Runner, warming: Warming) -> bool:
+    return runner.ended and warming.ended
 
 
 def _config(app: App, seconds: float) -> uvicorn.Config:

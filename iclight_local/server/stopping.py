@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -36,6 +38,16 @@ def leaving_on_sigterm() -> Iterator[None]:
 
 def _leave(sig: int, frame: FrameType | None) -> None:
     raise SystemExit(0)
+
+
+def leave_at_once() -> None:
+    """End the process with the status 0, where a thread is in the middle of a step that takes minutes.
+
+    Its orderly end would wait for compilers, and abort where such a thread wakes up in it.
+    """
+    logging.shutdown()
+    sys.stdout.flush()
+    os._exit(0)
 
 
 class Stoppable(uvicorn.Server):

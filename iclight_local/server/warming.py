@@ -44,10 +44,14 @@ class Warming:
         """Have it end with its next step."""
         self._stopping.set()
 
-    def ended(self, seconds: float) -> bool:
-        """Wait for its end for so long at most; False where it goes on, and the engine is in use."""
-        if self._thread.is_alive():
+    def wait(self, seconds: float) -> None:
+        """Wait for its end, for so long at most."""
+        if not self.ended:
             self._thread.join(seconds)
+
+    @property
+    def ended(self) -> bool:
+        """Whether it does nothing any more; until then it uses the engine."""
         return not self._thread.is_alive()
 
     def _work(self, together: int) -> None:

@@ -13,6 +13,7 @@ from benchmarks.batch.pictures import draw
 from iclight_local.batch.options import BatchOptions
 from iclight_local.batch.output import Output
 from iclight_local.batch.ray_workers import RayWorkers
+from iclight_local.cli import main
 from iclight_local.settings import load_settings
 from tests.cli.commands import BUNDLE, arguments, environment
 
@@ -41,9 +42,11 @@ def workers(process: subprocess.Popen[str]) -> list[psutil.Process]:
     return found
 
 
-def test_two_workers_make_the_files_of_a_local_run_and_one_of_them_may_be_killed(tmp_path: Path) -> None:
+def test_two_workers_make_the_files_of_a_local_run_and_one_of_them_may_be_killed(
+    tmp_path: Path, one_thread: None
+) -> None:
     draw(tmp_path / "in", PICTURES)
-    subprocess.run(command(tmp_path, "local"), check=True, capture_output=True, env=environment())
+    assert main(command(tmp_path, "local")[3:]) == 0
     words = command(tmp_path, "ray", "--engine", "ray", "--workers", "2", "--json")
     process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment())
     assert process.stdout is not None

@@ -47,6 +47,16 @@ def test_the_output_is_left_out_by_whatever_way_it_is_named(photos: Path, tmp_pa
             source_of(given, out=f"{photos}/")
 
 
+def test_a_folder_with_somebodys_home_is_no_output(tmp_path: Path) -> None:
+    home, output = tmp_path / "anna" / ".iclight", tmp_path / "relit" / ".iclight"
+    for path in (home / "config.toml", home / "batches" / "0" / "batch.sqlite", output / "batch.sqlite"):
+        path.parent.mkdir(parents=True)
+        path.touch()
+    for folder in ("anna", "relit"):
+        (tmp_path / folder / "a.png").touch()
+    assert [row.where for row in rows_of(tmp_path)] == ["anna/a.png"]
+
+
 @pytest.mark.parametrize(
     ("pattern", "found"),
     [

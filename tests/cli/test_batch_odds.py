@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,10 @@ from benchmarks.batch.pictures import draw
 from iclight_local.batch.base import Row
 from iclight_local.batch.ledger import Ledger, Planned
 from iclight_local.errors import EngineError
+from iclight_local.plan import plan_of
+from iclight_local.request import RelightRequest
+from iclight_local.result import RelightResult
+from iclight_local.settings import Settings
 from tests.cli.commands import BUNDLE, Command
 from tests.fake_engine import FakeEngine
 
@@ -75,6 +80,45 @@ def test_a_dry_run_counts_the_work_of_each_row(iclight: Command, pictures: Path,
     assert found["seconds"] == pytest.approx(6 * one["seconds"], rel=0.05)
 
 
+def timed(fake: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Relights take a second each, and another one for a million pixels of the UNet's."""
+    relight = fake.relight
+
+    def relit(request: RelightRequest, **more: Any) -> RelightResult:
+        work = plan_of(request).work / 1e6
+        return replace(relight(request, **more), timings={"load": 9.0, "segment": 1.0, "lowres": work})
+
+    monkeypatch.setattr(fake, "relight", relit)
+
+
+def test_a_dry_run_sees_what_cached_and_unguided_steps_save(
+    iclight: Command, pictures: Path, fake: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    timed(fake, monkeypatch)
+    dry = ("batch", "in", "--out", "out", "--dry-run", "--json", "--limit", "1", "--steps", "25")
+    whole, cached, both = (
+        iclight(*dry, *knobs).json["seconds"]
+        for knobs in ((), ("--cache-interval", "3"), ("--cache-interval", "3", "--cfg-until", "0.25"))
+    )
+    assert whole == pytest.approx(1 + 2 * 25 * (512 * 640 + 768 * 960) / 1e6)
+    # What README says that they leave of the UNet's operations.
+    assert (cached - 1) / (whole - 1) == pytest.approx(0.42, abs=0.01)
+    assert (both - 1) / (whole - 1) == pytest.approx(0.26, abs=0.01)
+    tried = {(each.cache_interval, each.cfg_until) for each in fake.requests}
+    assert tried == {(1, 1)}, "a shallow step, or an unguided one, tells little of whole ones"
+
+
+def test_a_dry_run_weighs_rows_by_what_they_save(
+    iclight: Command, pictures: Path, fake: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    timed(fake, monkeypatch)
+    lines = ("subject_image,steps,cache_interval,output", "in/picture-0000.png,25,1,a", "in/picture-0000.png,25,3,b")
+    Path("rows.csv").write_text("\n".join(lines) + "\n")
+    both = iclight("batch", "rows.csv", "--out", "out", "--dry-run", "--json").json
+    one = iclight("batch", "rows.csv", "--out", "out", "--dry-run", "--json", "--limit", "1").json
+    assert both["seconds"] == pytest.approx(1.42 * one["seconds"], rel=0.01)
+
+
 def test_refusals_are_told_ten_times_and_counted(iclight: Command, folder: Path, fake: FakeEngine) -> None:
     draw(folder / "in", 14)
     iclight("batch", "in", "--out", "out", "--prompt", "warm")
@@ -113,3 +157,18 @@ def test_the_results_of_another_batch_are_not_taken_for_pictures(
     assert iclight("batch", "in", "--out", "in/first").out.startswith("3 relit in ")
     assert iclight("batch", "in", "--out", "in/second").out.startswith("3 relit in ")
     assert iclight("batch", "in/first", "--out", "third").out.startswith("3 relit in "), "unless they are asked for"
+
+
+def test_nothing_is_compiled_unless_it_is_asked_for(
+    iclight: Command, pictures: Path, fake: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Models that compile themselves after a while would make a stopped batch's pictures otherwise."""
+    opened: list[dict[str, Any]] = []
+
+    def open_fake(settings: Settings, **how: Any) -> FakeEngine:
+        opened.append(how)
+        return fake
+
+    monkeypatch.setattr("iclight_local.assemble.engine_from", open_fake)
+    assert iclight("batch", "in", "--out", "out").status == 0
+    assert [how.get("lasting", False) for how in opened] == [False]

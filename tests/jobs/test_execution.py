@@ -66,7 +66,8 @@ def test_a_conversion_is_no_part_of_the_job(store: JobStore) -> None:
         told.append(runner.place(job.id)[1])
         engine.looked.release()
     assert told == [0, 0, 0.25, 1, 0, 1]
-    assert runner.stop(20)
+    runner.stop(20)
+    assert runner.ended
 
 
 def test_between_steps_nothing_is_read_from_the_disk(store: JobStore, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -79,7 +80,8 @@ def test_between_steps_nothing_is_read_from_the_disk(store: JobStore, monkeypatc
         assert engine.seen.acquire(timeout=20)
     monkeypatch.undo()
     engine.looked.release()
-    assert runner.stop(20)
+    runner.stop(20)
+    assert runner.ended
     assert state(store, job) == "done"
 
 
@@ -89,7 +91,8 @@ def test_a_cancelled_one_ends_at_its_next_step(store: JobStore) -> None:
     assert engine.seen.acquire(timeout=20)
     assert runner.cancel(job)
     engine.looked.release()
-    assert runner.stop(20)
+    runner.stop(20)
+    assert runner.ended
     assert (engine.steps, state(store, job)) == (1, "cancelled")
     assert runner._execution.cancelled == set(), "nothing is kept of it"
     # After a restart it is cancelled on the disk.
@@ -105,11 +108,13 @@ def test_one_in_the_middle_of_a_long_step_is_put_back_nevertheless(
     runner, job = running(store, engine)
     assert engine.seen.acquire(timeout=20)
     began = time.monotonic()
-    assert not runner.stop(0.1)
+    runner.stop(0.1)
+    assert not runner.ended
     assert time.monotonic() - began < 10
     assert state(store, job) == "queued"
     engine.looked.release()
-    assert runner.stop(20)
+    runner.stop(20)
+    assert runner.ended
     assert state(store, job) == "queued", "what came of it too late counts for nothing"
 
 
@@ -117,6 +122,7 @@ def test_warnings_are_logged_once(store: JobStore, caplog: pytest.LogCaptureFixt
     runner, job = running(store, FakeEngine(warnings=("One.", "Two.", "One.")))
     while state(store, job) != "done":
         time.sleep(0.01)
-    assert runner.stop(20)
+    runner.stop(20)
+    assert runner.ended
     logged = [record.message for record in caplog.records if record.levelname == "WARNING"]
     assert logged == [f"job {job.id}: One.", f"job {job.id}: Two."]

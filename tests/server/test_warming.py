@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -65,7 +67,8 @@ def test_a_server_that_stops_does_not_wait_for_all_of_it() -> None:
     warming = Warming(Cold(), 1)
     warming.start()
     warming.stop()
-    assert warming.ended(10) and warming.done()
+    warming.wait(10)
+    assert warming.ended and warming.done()
 
 
 @pytest.mark.parametrize("error", [WeightsError("There are no weights."), ValueError("a fault")])
@@ -85,7 +88,7 @@ def test_nothing_is_done_where_it_is_switched_off() -> None:
     warming = Warming(engine, None)
     warming.start()
     warming.stop()
-    assert warming.ended(0) and warming.done() and engine.warmed == []
+    assert warming.ended and warming.done() and engine.warmed == []
 
 
 class Stuck(FakeEngine):
@@ -100,7 +103,11 @@ class Stuck(FakeEngine):
 
 
 @pytest.mark.parametrize(("engine", "closed"), [(Stuck(), False), (Cold(), True)], ids=["in a step", "between steps"])
-def test_sigterm_does_not_wait_for_the_warm_up(engine: Any, closed: bool, tmp_path: Path) -> None:
+def test_sigterm_does_not_wait_for_the_warm_up(
+    engine: Any, closed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left: list[bool] = []
+    monkeypatch.setattr("iclight_local.server.serving.leave_at_once", lambda: left.append(True))
     options = ServeSettings(port=0, jobs=tmp_path / "jobs", stop_seconds=0.3)
 
     def stop(url: str) -> None:
@@ -110,6 +117,17 @@ def test_sigterm_does_not_wait_for_the_warm_up(engine: Any, closed: bool, tmp_pa
     settings = load_settings({"home": tmp_path})
     serve(lambda: engine, settings, options, listening_socket(options), stop)
     assert time.monotonic() - began < 10
-    # To close it is to wait for whoever uses it.
+    # To close it is to wait for whoever uses it, and so is the interpreter's end.
     assert engine.closed == closed
+    assert left == ([] if closed else [True])
     engine.may_end.set()
+
+
+def test_to_leave_at_once_is_to_leave_in_order() -> None:
+    """With what was said, the status 0, and nobody waited for."""
+    script = (
+        "import threading, time; from iclight_local.server.stopping import leave_at_once; "
+        "threading.Thread(target=time.sleep, args=(60,)).start(); print('said'); leave_at_once()"
+    )
+    ended = subprocess.run([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, timeout=30)
+    assert (ended.returncode, ended.stdout) == (0, "said\n")
