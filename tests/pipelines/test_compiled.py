@@ -15,9 +15,10 @@ from torch._dynamo.utils import counters
 
 from iclight_local.imaging.fit import FloatArray, UInt8Array
 from iclight_local.pipelines import compiled
-from iclight_local.pipelines.compiled import MOST_SHAPES, CompiledUNet, Compiler, Shapes, padded
+from iclight_local.pipelines.compiled import CompiledUNet, Compiler, padded
 from iclight_local.pipelines.iclight import ICLightPipeline
 from iclight_local.pipelines.memory import Measures
+from iclight_local.pipelines.programs import MOST_SHAPES, Shapes
 from iclight_local.pipelines.unet_calls import UNetInput, plainly
 
 KNOBS = {**SMALL, "highres_scale": 1.0}
@@ -128,9 +129,13 @@ def test_what_is_computed_plainly(why: str, own: ICLightPipeline, plain_compile:
 
 def test_shapes_are_chosen_by_patience_and_bounded() -> None:
     shapes = Shapes(2)
-    assert [shapes.ripe("a", hurried=False) for _ in range(4)] == [False, False, True, True]
+    assert [shapes.ripe("a", hurried=False) for _ in range(4)] == [False] * 4, "not in the middle of a run"
+    shapes.ripe("b", hurried=False)
+    shapes.choose()
+    assert [shapes.ripe(name, hurried=False) for name in "ab"] == [True, False]
     assert [shapes.ripe(index, hurried=True) for index in range(MOST_SHAPES)] == [True] * (MOST_SHAPES - 1) + [False]
-    assert shapes.ripe("a", hurried=False)
+    shapes.choose()
+    assert shapes.ripe("a", hurried=False) and not shapes.ripe("b", hurried=True)
 
 
 def test_a_failing_compiler_costs_no_picture(
