@@ -8,6 +8,7 @@ grey level at most.
 from __future__ import annotations
 
 import itertools
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Hashable, Iterator, Sequence
@@ -25,6 +26,7 @@ from iclight_local.pipelines.placement import device_errors, free_memory, let_go
 if TYPE_CHECKING:
     from iclight_local.pipelines.iclight import ICLightPipeline
 
+_log = logging.getLogger(__name__)
 _GIVEN_UP = "It was interrupted."
 
 
@@ -161,8 +163,7 @@ class Stepper:
     def _most(self, going: Going) -> int:
         """Rows that a call like a loop's next one may have."""
         height, width = going.wanted.sample.shape[2:]
-        pipes = list(dict.fromkeys(each.loop.pipe for each in self._going))
-        most = self._memory.most_rows(going.loop.pipe, height * width, pipes)
+        most = self._memory.most_rows(going.loop.pipe, height * width, self._works())
         return min(most, self._limits.get(_kind(going), most))
 
     def _serve(self, chosen: Sequence[Going]) -> None:
@@ -194,12 +195,21 @@ class Stepper:
             return
         for each in over:
             each.close()
+        left = [each for each in self._going if each not in over]
+        if not left:
+            self._rest()
         with self._changed:
-            self._going = [each for each in self._going if each not in over]
+            self._going = left
             self._changed.notify_all()
-        if not self._going:
-            with device_errors(self._memory.placement):
-                self._memory.rest()
+
+    def _rest(self) -> None:
+        """What follows the last run, before anybody is told that it has ended and may take the models away."""
+        # Whoever comes next finds another amount of memory free, and maybe other models.
+        self._limits.clear()
+        try:
+            self._memory.rest()
+        except Exception:  # noqa: BLE001  # whoever leads has its picture, or its own error
+            _log.warning("The models could not be brought to rest.", exc_info=True)
 
 
 def _all_ended(loops: Sequence[Loop[Any]]) -> bool:
