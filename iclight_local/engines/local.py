@@ -108,8 +108,8 @@ class LocalEngine:
         self.options = options
         self.placement: Placement = choose_placement(options.device, options.precision)
         self.loras = checked_loras(options.lora, options.preset, options.bundle, options.home)
-        self.memory = CardMemory(self.placement, options.vram)
         self.compiler = compiler_for(options, self.placement)
+        self.memory = CardMemory(self.placement, options.vram, recorded=self.compiler is not None)
         self._previewer: Previewer | None = None
         self._pipes: dict[ModelName, ICLightPipeline] = {}
         self._hashes: dict[ModelName, dict[str, str]] = {}
@@ -186,7 +186,7 @@ class LocalEngine:
         pipe = run.pipe()
 
         def begin(settle: Settle) -> UNetSteps[NormalMap]:
-            run.settle(settle)
+            run.settle(pipe, settle)
             return _normals(run, pipe, subject)
 
         told = run.told("normals", subject)

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from iclight_local.engines.advice import advice, black_surroundings, missed_exposure, no_ground
-from iclight_local.engines.compiling import failure_of
+from iclight_local.engines.compiling import computed_by, failure_of
 from iclight_local.engines.finishing import Finished, Source, finish
 from iclight_local.engines.loras import describe_loras
 from iclight_local.engines.presets import preset_warnings
@@ -22,11 +22,13 @@ from iclight_local.imaging.asked_light import asked_light
 from iclight_local.imaging.fit import FloatArray, UInt8Array
 from iclight_local.imaging.frame import Frame
 from iclight_local.imaging.lightmap import BACKGROUND_RAMP, INITIAL_LATENT_RAMP
+from iclight_local.pipelines.compiled import way_of_last_call
 from iclight_local.pipelines.iclight import ICLightPipeline
 from iclight_local.pipelines.loops import Settle
 from iclight_local.pipelines.memory import Measures
 from iclight_local.pipelines.placement import device_errors, peak_memory, same_cpu_threads
 from iclight_local.pipelines.previews import Previews
+from iclight_local.pipelines.speed import Ticks
 from iclight_local.plan import RelightPlan, framed_size, plan_of
 from iclight_local.request import RelightRequest
 from iclight_local.result import Progress, ProgressCallback, RelightResult
@@ -88,11 +90,11 @@ class Run:
         self.weights: dict[str, str] = {}
         self.finished: list[Finished] = []
         self.measures = Measures()
-        self.computed_by: str | None = None
         self.previewer: Previews | None = None
         idle = engine.memory.idle_notice
         self.notices = [*engine.options.notices, *([] if idle is None else [idle])]
-        self._steps_began = 0.0
+        self._ways: list[str | None] = []
+        self._ticks = Ticks(engine.placement.device)
         self._waited = 0.0
         self._peak: int | None = None
         # Before anything slow: a bundle without the model is refused at once.
@@ -140,22 +142,22 @@ class Run:
         with self.stage("load"):
             pipe = engine.load(self.plan.model, self._tell_conversion)
             self.notices += engine.loading_notices
-            self.computed_by = pipe.computed_by
             if engine.options.preview_every and self.progress is not None:
                 self.previewer, notices = engine.previewer(pipe)
                 self.notices += notices
         self.hash()
         return pipe
 
-    def settle(self, settle: Settle) -> None:
-        """Bring the pipeline to where it runs, when its turn has come, and keep what is done to fit into memory."""
-        engine = self.engine
+    def settle(self, pipe: ICLightPipeline, settle: Settle) -> None:
+        """Bring the pipeline to where it runs, when its turn has come, and keep what is done to fit into memory.
+
+        The engine is not asked for it again: it may have been closed in between, and would load another.
+        """
+        compiler = self.engine.compiler
         with self.stage("load"):
             self.measures = settle()
-            if engine.compiler is not None:
-                pipe = engine.load(self.plan.model)
-                engine.compiler.settle(pipe, self.measures)
-                self.computed_by = pipe.computed_by
+            if compiler is not None:
+                compiler.settle(pipe, self.measures)
 
     def hash(self) -> None:
         """Hash the files that the model is loaded from."""
@@ -171,22 +173,28 @@ class Run:
 
     @contextmanager
     def sampling(self) -> Iterator[None]:
-        """Time both passes, turns of others included; the lowres pass ends with its last step."""
+        """Time both passes, turns of others included; the lowres pass ends with its last step.
+
+        The times are the device's, which lags behind whoever gives it its work.
+        """
         self._tell("lowres", 0)
-        self._steps_began = time.perf_counter()
         with device_errors(self.engine.placement):
+            self._ticks.note()
             yield
-        self.timings["highres"] = time.perf_counter() - self._steps_began
+            self._ticks.note()
+            seconds = self._ticks.seconds()
+        # A run may have no lowres step.
+        self.timings |= dict(zip(("lowres", "highres")[-len(seconds) :], seconds, strict=True))
         if self.engine.placement.device.type == "cuda":
             # Whoever begins when nobody else samples begins to measure anew, maybe before this one is finished.
             self._peak = peak_memory(self.engine.placement.device)
 
     def after_step(self, pipe: ICLightPipeline, step: int, timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
         """Take the time where the passes meet, and tell how far the run is."""
+        self._ways.append(way_of_last_call(pipe))
         lowres = self.plan.lowres.steps
         if step + 1 == lowres:
-            now = time.perf_counter()
-            self.timings["lowres"], self._steps_began = now - self._steps_began, now
+            self._ticks.note()
         self._tell("lowres" if step + 1 < lowres else "highres", step + 1, self._preview(step + 1, tensors))
         return tensors
 
@@ -216,8 +224,7 @@ class Run:
         record = dict(told.record)
         record["weights"] = {"bundle": engine.options.bundle.name, "sha256": self.weights}
         record["engine"] = {"name": engine.name, **engine.placement.describe()}
-        if self.computed_by is not None:
-            record["engine"]["computed_by"] = self.computed_by
+        record["engine"] |= computed_by(self._ways)
         if self.measures.words:
             record["engine"]["memory"] = self.measures.words
         if engine.options.preset != "none":

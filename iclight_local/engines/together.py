@@ -72,7 +72,7 @@ class LocalStages:
         pipe = part.run.pipe()
 
         def begin(settle: Settle) -> UNetSteps[None]:
-            part.run.settle(settle)
+            part.run.settle(pipe, settle)
             return _sampled(part, pipe, scene)
 
         return Loop(pipe, work_of(part.run.plan, 1), begin)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from iclight_local.pipelines.unet_calls import UNetInput
 
 OUTER = 1
-"""Layers of the last up block that every call computes.
+"""Layers of the last up block that every call computes; with 1 it takes no other skip than ``conv_in``'s.
 
 Of SD1.5's operations at 64 x 80 latents one layer is 8 %, two are 24 % and three, the whole block, 40 %. For as many
 operations, whole calls more often bring a picture nearer to the full run than a second layer in every call does.
@@ -87,8 +87,6 @@ def shallow_call(unet: Any, given: UNetInput) -> torch.Tensor:
         raise ValueError("A shallow call takes deep features.")
     with _call(unet, given) as seen:
         skips = [unet.conv_in(given.sample)]
-        for layer in _layers(unet.down_blocks[0])[: OUTER - 1]:
-            skips.append(_through(layer, skips[-1], seen))
         deep = given.deep.to(given.sample.dtype)
         return _predicted(unet, _joined(_layers(unet.up_blocks[-1])[-OUTER:], deep, skips, seen)).float()
 

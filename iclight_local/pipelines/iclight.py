@@ -219,7 +219,11 @@ class ICLightPipeline(
             **knobs,
         )
         self._interrupt = False
-        output = driven(steps, self.predict)
+        try:
+            output = driven(steps, self.predict)
+        finally:
+            # It was this call that was to end, and none that comes after it.
+            self._interrupt = False
         self.maybe_free_model_hooks()
         return output
 

@@ -10,6 +10,9 @@ In units of the width of the first level (320 channels in SD1.5's UNet, 128 in i
 * autoencoder: 6 values for each pixel of each picture in a call (1.5 KB in fp16 and bf16) while it decodes, 5 while it
   encodes.
 
+Where steps share deep features of the UNet, each run keeps one value more for each latent between its calls, and the
+call that is given them holds them once more.
+
 The weights of SD1.5 in fp16 are 1.72 GB (UNet), 0.25 GB (text encoder) and 0.17 GB (autoencoder).
 """
 
@@ -30,8 +33,8 @@ FRAGMENTED = 0.1
 """Share of a card that is lost between the tensors, and to convolutions' workspaces; an assumption."""
 SMALL_CARD = 8 * GIB
 """On cards of up to this size (8 GB, as they are sold) the segmenter's model is let go of before sampling."""
-UNET_VALUES, VAE_VALUES = 26, 6
-"""Values at once per latent and per pixel, in units of the first level's width; see above."""
+UNET_VALUES, VAE_VALUES, DEEP_VALUES = 26, 6, 2
+"""Values at once per latent, per pixel, and per latent of shared features, in units of the first level's width."""
 LARGEST_LAYER = 60_000_000
 """Bytes of the UNet's largest layer in fp16, which sequential offloading holds on the card."""
 
@@ -46,10 +49,13 @@ class Needs:
         unet, text_encoder, vae: their weights.
         per_latent: activations of the UNet for each latent of each picture in a call.
         per_pixel: activations of the autoencoder for each pixel of each picture in a call.
+        per_deep: deep features that steps share, for each latent of each picture in a run.
         matrix: bytes of one number of an attention matrix.
         heads: attention heads of the UNet's first level.
         factor: pixels per latent along each side.
         tile: pixels of one of the autoencoder's tiles.
+        recorded: whether calls of the UNet are recorded where it stays on the card: what they compute with is theirs
+            also while the autoencoder works.
     """
 
     unet: int = 1_719_000_000
@@ -57,10 +63,12 @@ class Needs:
     vae: int = 167_000_000
     per_latent: int = UNET_VALUES * 320 * 2
     per_pixel: int = VAE_VALUES * 128 * 2
+    per_deep: int = DEEP_VALUES * 320 * 2
     matrix: int = 2
     heads: int = 8
     factor: int = 8
     tile: int = 512 * 512
+    recorded: bool = False
 
     @property
     def weights(self) -> int:
@@ -83,6 +91,7 @@ def needs_of(pipe: Any) -> Needs:
         vae=_bytes(vae),
         per_latent=UNET_VALUES * width * unet.dtype.itemsize,
         per_pixel=VAE_VALUES * vae.config.block_out_channels[0] * vae.dtype.itemsize,
+        per_deep=DEEP_VALUES * width * unet.dtype.itemsize,
         matrix=unet.dtype.itemsize,
         heads=heads[0] if isinstance(heads, list | tuple) else heads,
         factor=factor,
@@ -103,24 +112,31 @@ class Work:
         pictures: how many are made together.
         guided: whether the UNet sees each of them twice.
         conditions: pictures that light each of them and are encoded together, two with a background.
+        shares_steps: whether steps share deep features of the UNet.
     """
 
     pixels: int
     pictures: int
     guided: bool
     conditions: int = 1
+    shares_steps: bool = False
 
     @property
     def in_vae(self) -> int:
         """Pictures that the autoencoder is given together."""
         return max(self.pictures, self.conditions)
 
+    @property
+    def rows(self) -> int:
+        """Of a call of the UNet."""
+        return self.pictures * (2 if self.guided else 1)
+
 
 def work_of(plan: RelightPlan, foregrounds: int) -> Work:
     """The work of a plan that is carried out for so many foregrounds in one batch."""
     highres = plan.highres
-    conditions = 2 if plan.model == "fbc" else 1
-    return Work(highres.width * highres.height, foregrounds * plan.number_of_images, plan.guided, conditions)
+    conditions, pictures = 2 if plan.model == "fbc" else 1, foregrounds * plan.number_of_images
+    return Work(highres.width * highres.height, pictures, plan.guided, conditions, plan.cache_interval > 1)
 
 
 DEFAULT_WORK = Work(768 * 960, 1, guided=True)
@@ -193,17 +209,26 @@ def _from_mild_to_strong(*, several: bool, shared: bool) -> Iterator[Measures]:
 
 def peak(measures: Measures, needs: Needs, work: Work, *, shared: bool = False) -> int:
     """Estimated largest memory of a run on the card, in bytes; arguments as for :func:`choose_measures`."""
-    at_once = 1 if measures.vae_slicing else min(work.in_vae, max(1, PIXELS_PER_CALL // work.pixels))
-    seen = min(work.pixels, needs.tile) if measures.vae_tiling else work.pixels
-    in_vae = seen * at_once * needs.per_pixel
-    latents, rows = work.pixels // needs.factor**2, work.pictures * (2 if work.guided else 1)
-    unet = peak_of_call(measures, needs, latents, rows, shared=shared)
+    decoding = in_vae(measures, needs, work.pixels, work.in_vae)
+    unet = peak_of_call(measures, needs, work.pixels // needs.factor**2, work.rows, shared=shared) + kept(needs, work)
     if measures.offload == "sequential":
-        return max(unet, LARGEST_LAYER + in_vae)
+        return max(unet, LARGEST_LAYER + decoding)
     if measures.offload == "model":
         # The autoencoder finds the text encoder still there.
-        return max(unet, needs.vae + needs.text_encoder + in_vae)
-    return max(unet, needs.weights + in_vae)
+        return max(unet, needs.vae + needs.text_encoder + decoding)
+    return unet + decoding if needs.recorded else max(unet, needs.weights + decoding)
+
+
+def in_vae(measures: Measures, needs: Needs, pixels: int, pictures: int) -> int:
+    """Estimated activations of the autoencoder, in bytes, for so many ``pictures`` of so many ``pixels``."""
+    at_once = 1 if measures.vae_slicing else min(pictures, max(1, PIXELS_PER_CALL // pixels))
+    seen = min(pixels, needs.tile) if measures.vae_tiling else pixels
+    return seen * at_once * needs.per_pixel
+
+
+def kept(needs: Needs, work: Work) -> int:
+    """Estimated deep features that a run keeps between its calls of the UNet, in bytes."""
+    return work.rows * (work.pixels // needs.factor**2) * needs.per_deep if work.shares_steps else 0
 
 
 def peak_of_call(measures: Measures, needs: Needs, latents: int, rows: int, *, shared: bool = False) -> int:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from iclight_local.pipelines.compiled import forget_recordings
 from iclight_local.pipelines.memory import (
     GIB,
     SMALL_CARD,
@@ -15,6 +16,8 @@ from iclight_local.pipelines.memory import (
     Needs,
     Work,
     choose_measures,
+    in_vae,
+    kept,
     needs_of,
     peak_of_call,
     usable,
@@ -70,10 +73,11 @@ class CardMemory:
     Args:
         placement: where the models run.
         vram: ``auto``, or the size in GB of the card to behave like.
+        recorded: whether calls of UNets are recorded, on CUDA.
     """
 
-    def __init__(self, placement: Placement, vram: str) -> None:
-        self.placement, self.vram = placement, vram
+    def __init__(self, placement: Placement, vram: str, *, recorded: bool = False) -> None:
+        self.placement, self.vram, self.recorded = placement, vram, recorded
         self._settled: dict[ICLightPipeline, Measures] = {}
         self._needs: dict[ICLightPipeline, Needs] = {}
 
@@ -124,12 +128,13 @@ class CardMemory:
             measures = replace(measures, vae_slicing=True)
         before = self._settled.get(pipe)
         if before is None or before.offload != measures.offload:
+            self._settled.pop(pipe, None)
             self._move(pipe, measures)
         _divide(pipe, measures)
         self._settled[pipe] = measures
         return measures
 
-    def most_rows(self, pipe: ICLightPipeline, latents: int, pipes: Collection[ICLightPipeline]) -> int:
+    def most_rows(self, pipe: ICLightPipeline, latents: int, going: Going) -> int:
         """Rows that several runs may have in one UNet call; one that has more by itself is not held up.
 
         On a card: what fits beside the weights under the measures in force. On the CPU: what is faster together, which
@@ -138,26 +143,34 @@ class CardMemory:
         Args:
             pipe: a settled pipeline.
             latents: of each row.
-            pipes: all pipelines that have runs under way.
+            going: all runs that are under way.
         """
-        needs = self._needs_with(pipe, pipes)
+        needs = self._needs_with(pipe, dict.fromkeys(each for each, _ in going))
         total = card_memory(self.placement.device, self.vram)
         if total is None:
             return MOST_ROWS_ON_THE_CPU if latents * needs.per_latent <= SHARED_ON_THE_CPU else 1
         measures, shared = self._settled[pipe], self.placement.device.type == "mps"
+        beside = sum(kept(self._needs_of(each), work) for each, work in going)
+        if needs.recorded and measures.offload == "none":
+            # The autoencoder works beside what recordings hold, on as many pictures as it takes at once.
+            beside += in_vae(measures, needs, latents * needs.factor**2, MOST_ROWS)
         rows = MOST_ROWS
-        while rows > 1 and peak_of_call(measures, needs, latents, rows, shared=shared) > usable(total):
+        while rows > 1 and peak_of_call(measures, needs, latents, rows, shared=shared) + beside > usable(total):
             rows //= 2
         return rows
 
     def rest(self) -> None:
         """Give back what is on the card for running calls alone, when the last of them has ended."""
-        for pipe in self._settled:
+        for pipe in list(self._settled):
+            # Known again once it worked: what is in between is brought to its place anew.
+            measures = self._settled.pop(pipe)
             pipe.maybe_free_model_hooks()
+            self._settled[pipe] = measures
 
     def _needs_of(self, pipe: ICLightPipeline) -> Needs:
         if pipe not in self._needs:
-            self._needs[pipe] = needs_of(pipe)
+            recorded = self.recorded and self.placement.device.type == "cuda"
+            self._needs[pipe] = replace(needs_of(pipe), recorded=recorded)
         return self._needs[pipe]
 
     def _needs_with(self, pipe: ICLightPipeline, pipes: Collection[ICLightPipeline]) -> Needs:
@@ -176,14 +189,16 @@ class CardMemory:
 
     def _park(self, others: list[ICLightPipeline]) -> None:
         """Move the UNets of other pipelines to main memory; what the pipelines share is moved by the next one."""
+        forget_recordings(others)
         for other in others:
+            del self._settled[other]
             # Their hooks on the shared models would move this pipeline's UNet nowhere.
             other.remove_all_hooks()
             torch.nn.Module.to(other.unet, "cpu")
-            del self._settled[other]
         free_memory(self.placement.device)
 
     def _move(self, pipe: ICLightPipeline, measures: Measures) -> None:
+        forget_recordings([pipe])
         pipe.remove_all_hooks()
         if measures.offload == "model":
             pipe.enable_model_cpu_offload(device=self.placement.device)

@@ -1,8 +1,12 @@
-"""What keeps the processor ahead of a card: no step of a loop waits for the card to finish what it was given.
+"""What keeps the processor ahead of a card: steps of a loop do not wait for the card to finish what it was given.
 
 A card works through a queue, and whoever reads a number from it, or copies ordinary memory to it, waits until the
 queue is empty. diffusers' schedulers do both where their timesteps lie on the card, or the noise comes from a generator
 on the processor.
+
+Schedulers that draw noise themselves and cannot be given any, as LCM's (of the fast preset) and the ancestral ones,
+still wait once a step where it comes from a generator on the processor. With ``noise_device`` ``device`` they do not,
+and make other pictures.
 """
 
 from __future__ import annotations
@@ -13,6 +17,7 @@ from typing import Any
 import torch
 
 Generators = torch.Generator | list[torch.Generator]
+"""One noise source, or one for each image of a batch."""
 
 
 def clock_device(device: torch.device) -> torch.device:

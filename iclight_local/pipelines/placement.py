@@ -24,6 +24,8 @@ except ImportError:  # Windows has no such module.
 
 Precision = Literal["auto", "fp32", "bf16", "fp16", "int8"]
 _DTYPES: dict[str, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+_NO_MEMORY = ("allocate memory", "out of memory")
+"""What errors of devices say that have no kind of their own."""
 
 
 @dataclass(frozen=True)
@@ -156,12 +158,19 @@ def device_errors(placement: Placement) -> Iterator[None]:
     """
     try:
         yield
-    except (torch.OutOfMemoryError, MemoryError) as error:
-        raise OutOfMemory(_out_of_memory(placement)) from error
-    except RuntimeError as error:
-        if "allocate memory" in str(error) or "out of memory" in str(error):
+    except (RuntimeError, MemoryError) as error:
+        if is_out_of_memory(error):
             raise OutOfMemory(_out_of_memory(placement)) from error
         raise EngineError(f"The device {placement.device} failed: {str(error).splitlines()[0]}") from error
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether a lack of memory is behind an error, on a card or in the machine; a compiler wraps what it meets."""
+    return any(
+        isinstance(each, torch.OutOfMemoryError | MemoryError)
+        or (isinstance(each, RuntimeError) and any(words in str(each) for words in _NO_MEMORY))
+        for each in _chain(error)
+    )
 
 
 def _out_of_memory(placement: Placement) -> str:
@@ -174,9 +183,15 @@ def _out_of_memory(placement: Placement) -> str:
 
 def let_go(error: BaseException) -> None:
     """Empty the frames that an error and its causes came through, whose tensors it would keep as long as it lives."""
+    for each in _chain(error):
+        traceback.clear_frames(each.__traceback__)
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """An error and its causes."""
     cause: BaseException | None = error
     while cause is not None:
-        traceback.clear_frames(cause.__traceback__)
+        yield cause
         cause = cause.__cause__ if cause.__cause__ is not None else cause.__context__
 
 

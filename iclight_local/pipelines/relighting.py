@@ -12,6 +12,7 @@ from iclight_local.errors import InvalidRequest
 from iclight_local.imaging.fit import resize
 from iclight_local.pipelines.items import Item
 from iclight_local.pipelines.latents import decode_latents, encode_each, encode_pictures, to_uint8, to_unit
+from iclight_local.pipelines.pacing import Generators
 from iclight_local.pipelines.sampling import Batch, Sampler, StepEnd
 from iclight_local.pipelines.text import balance, encode_text, stack
 from iclight_local.pipelines.unet_calls import UNetSteps
@@ -19,9 +20,6 @@ from iclight_local.plan import PassPlan, RelightPlan
 
 if TYPE_CHECKING:
     from iclight_local.pipelines.iclight import ICLightPipeline
-
-Generators = torch.Generator | list[torch.Generator]
-"""One noise source, or one for each image of a batch."""
 
 
 @dataclass(frozen=True)

@@ -183,7 +183,9 @@ class _Caller:
             noise = yield given
         elif self.deep is None or step % self.interval == 0:
             found = yield replace(given, with_deep=True)
-            noise, self.deep = found[:, : self.channels], found[:, self.channels :]
+            # Copies: what was sent is part of what all loops of the call were sent, and would keep all of it.
+            noise = found[:, : self.channels].clone()
+            self.deep = found[:, self.channels :].to(sample.dtype, copy=True)
         else:
             # The positive rows come last; they alone are left where guidance has ended since.
             noise = yield replace(given, deep=self.deep[-len(sample) :])

@@ -8,11 +8,13 @@ grey level at most.
 from __future__ import annotations
 
 import itertools
+import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import torch
 
@@ -25,7 +27,10 @@ from iclight_local.pipelines.placement import device_errors, free_memory, let_go
 if TYPE_CHECKING:
     from iclight_local.pipelines.iclight import ICLightPipeline
 
+_log = logging.getLogger(__name__)
 _GIVEN_UP = "It was interrupted."
+_AGAIN = 50
+"""Every so many times that the last run has ended, calls that were too large are tried again."""
 
 
 class Stepper:
@@ -46,7 +51,8 @@ class Stepper:
         self._going: list[Going] = []
         self._leader: int | None = None
         self._turns = itertools.count()
-        self._limits: dict[Hashable, int] = {}
+        self._limits: WeakKeyDictionary[ICLightPipeline, dict[torch.Size, int]] = WeakKeyDictionary()
+        self._rests = 0
 
     def run(self, loops: Sequence[Loop[Any]]) -> None:
         """Carry loops to their ends; they join together, behind those that came before and cannot go beside them.
@@ -161,9 +167,8 @@ class Stepper:
     def _most(self, going: Going) -> int:
         """Rows that a call like a loop's next one may have."""
         height, width = going.wanted.sample.shape[2:]
-        pipes = list(dict.fromkeys(each.loop.pipe for each in self._going))
-        most = self._memory.most_rows(going.loop.pipe, height * width, pipes)
-        return min(most, self._limits.get(_kind(going), most))
+        most = self._memory.most_rows(going.loop.pipe, height * width, self._works())
+        return min(most, self._limits.get(going.loop.pipe, {}).get(_size(going), most))
 
     def _serve(self, chosen: Sequence[Going]) -> None:
         """Make one call and take its loops on; where several fail, none of them has moved."""
@@ -176,7 +181,8 @@ class Stepper:
                 chosen[0].loop.fail(error)
             elif isinstance(error, OutOfMemory):
                 free_memory(self._memory.placement.device)
-                self._limits[_kind(chosen[0])] = sum(each.rows for each in chosen) // 2
+                known = self._limits.setdefault(chosen[0].loop.pipe, {})
+                known[_size(chosen[0])] = sum(each.rows for each in chosen) // 2
             else:
                 # Each alone, so that none pays for another.
                 for one in chosen:
@@ -194,18 +200,29 @@ class Stepper:
             return
         for each in over:
             each.close()
+        left = [each for each in self._going if each not in over]
+        if not left:
+            self._rest()
         with self._changed:
-            self._going = [each for each in self._going if each not in over]
+            self._going = left
             self._changed.notify_all()
-        if not self._going:
-            with device_errors(self._memory.placement):
-                self._memory.rest()
+
+    def _rest(self) -> None:
+        """What follows the last run, before anybody is told that it has ended and may take the models away."""
+        self._rests += 1
+        if self._rests % _AGAIN == 0:
+            # There may be more memory by now, and to find out costs one call.
+            self._limits.clear()
+        try:
+            self._memory.rest()
+        except Exception:  # noqa: BLE001  # whoever leads has its picture, or its own error
+            _log.warning("The models could not be brought to rest.", exc_info=True)
 
 
 def _all_ended(loops: Sequence[Loop[Any]]) -> bool:
     return all(loop.ended for loop in loops)
 
 
-def _kind(going: Going) -> Hashable:
-    """What the memory of a call depends on, beside its rows."""
-    return going.loop.pipe, going.wanted.sample.shape[2:]
+def _size(going: Going) -> torch.Size:
+    """Height and width of a loop's next call: with its rows, what the call's memory depends on."""
+    return going.wanted.sample.shape[2:]

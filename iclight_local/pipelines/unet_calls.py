@@ -27,8 +27,8 @@ class UNetInput:
         embeddings: ``n x length x width``, the texts.
         attention: ``cross_attention_kwargs``, or None.
         with_deep: whether the deep features are wanted, too: they lie behind the noise in what is sent back.
-        deep: ``n x deep channels x h x w``, float32, of an earlier call that kept them: this one is then shallow, and
-            takes them in place of all levels of the UNet but the outermost.
+        deep: ``n x deep channels x h x w``, of an earlier call that kept them: this one is then shallow, and takes them
+            in place of all levels of the UNet but the outermost. In the sample's precision nothing of them is lost.
     """
 
     sample: torch.Tensor

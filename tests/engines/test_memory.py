@@ -94,10 +94,25 @@ class TestChoice:
             "autoencoder one picture at a time", "segmenter let go of",
         ]  # fmt: skip
 
+    def test_a_recording_keeps_its_memory_while_the_autoencoder_works(self) -> None:
+        recorded = replace(SD15, recorded=True)
+        assert peak(Measures(), recorded, DEFAULT_WORK) == peak(Measures(), SD15, DEFAULT_WORK) + 96 * 120 * 2 * 16640
+        assert peak(MODEL, recorded, DEFAULT_WORK) == peak(MODEL, SD15, DEFAULT_WORK), "nothing is recorded then"
+        assert choose_measures(int(4.2 * GIB), SD15, DEFAULT_WORK).offload == "none"
+        assert choose_measures(int(4.2 * GIB), recorded, DEFAULT_WORK).offload == "model"
+
+    def test_features_that_steps_share_are_kept(self) -> None:
+        sharing = replace(LARGE, shares_steps=True)
+        tiled = Measures(vae_tiling=True)
+        assert peak(tiled, SD15, sharing) == peak(tiled, SD15, LARGE) + 192 * 192 * 2 * 2 * 320 * 2
+        plan = make_plan(asked(cache_interval=2), has_background=False)
+        assert work_of(plan, 1).shares_steps and not work_of(make_plan(asked(), has_background=False), 1).shares_steps
+
     def test_needs_are_read_from_the_models(self, shared: LocalEngine) -> None:
         needs = needs_of(shared.load("fc"))
         assert needs.unet == 4 * sum(p.numel() for p in shared.load("fc").unet.parameters())
         assert (needs.per_latent, needs.per_pixel, needs.tile) == (26 * 16 * 4, 6 * 8 * 4, 64 * 64)
+        assert needs.per_deep == 2 * 16 * 4
 
     def test_in_words(self) -> None:
         assert Measures().words == []
@@ -131,8 +146,8 @@ class TestCard:
 class Card(CardMemory):
     """A card of SD1.5's models, which nothing is moved to; pipelines are names."""
 
-    def __init__(self, vram: str, monkeypatch: pytest.MonkeyPatch) -> None:
-        super().__init__(Placement(CUDA, torch.float16, torch.bfloat16), vram)
+    def __init__(self, vram: str, monkeypatch: pytest.MonkeyPatch, *, recorded: bool = False) -> None:
+        super().__init__(Placement(CUDA, torch.float16, torch.bfloat16), vram, recorded=recorded)
         monkeypatch.setattr(offloading, "needs_of", lambda pipe: SD15)
         monkeypatch.setattr(offloading, "_divide", lambda pipe, measures: None)
         self.parked: list[Any] = []
@@ -147,7 +162,7 @@ class Card(CardMemory):
 
     def rows(self, work: Work) -> int:
         self.settle("fc", work)  # type: ignore[arg-type]
-        return self.most_rows("fc", work.pixels // 64, ["fc"])  # type: ignore[arg-type,list-item]
+        return self.most_rows("fc", work.pixels // 64, [("fc", work)])  # type: ignore[arg-type,list-item]
 
 
 class TestTogether:
@@ -163,12 +178,20 @@ class TestTogether:
     ) -> None:
         assert Card(vram, monkeypatch).rows(work) == rows
 
+    def test_what_else_is_kept_leaves_room_for_fewer_rows(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        assert [Card("8", monkeypatch, recorded=recorded).rows(DEFAULT_WORK) for recorded in (False, True)] == [16, 8]
+        card, sharing = Card("8", monkeypatch), replace(DEFAULT_WORK, shares_steps=True)
+        card.settle("fc", sharing)  # type: ignore[arg-type]
+        rows = [card.most_rows("fc", 96 * 120, [("fc", sharing)] * count) for count in (1, 100)]  # type: ignore[arg-type,list-item]
+        assert rows == [16, 8], "each of a hundred runs keeps some"
+
     def test_the_cpu_shares_small_calls_alone(self, shared: LocalEngine, monkeypatch: pytest.MonkeyPatch) -> None:
         memory, pipe = shared.memory, shared.load("fc")
-        assert memory.most_rows(pipe, 64 * 80, [pipe]) == 16
+        going = [(pipe, DEFAULT_WORK)]
+        assert memory.most_rows(pipe, 64 * 80, going) == 16
         monkeypatch.setattr(offloading, "needs_of", lambda pipe: replace(SD15, per_latent=26 * 320 * 4))
         memory = CardMemory(memory.placement, "auto")
-        assert [memory.most_rows(pipe, latents, [pipe]) for latents in (16 * 20, 32 * 40, 64 * 80)] == [16, 1, 1]
+        assert [memory.most_rows(pipe, latents, going) for latents in (16 * 20, 32 * 40, 64 * 80)] == [16, 1, 1]
 
     @pytest.mark.parametrize(
         ("vram", "pipe", "work", "goes"),
@@ -203,6 +226,39 @@ class TestTogether:
         assert card.goes_beside(going[0][0], DEFAULT_WORK, going)
         assert card.settle(going[0][0], DEFAULT_WORK, going).vae_slicing
         assert not card.settle(going[0][0], DEFAULT_WORK).vae_slicing
+
+
+class TestFailing:
+    @pytest.mark.parametrize("where", ["placed", "brought to rest"])
+    def test_what_could_not_be_moved_is_moved_anew(
+        self, where: str, shared: LocalEngine, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        memory, pipe = CardMemory(shared.memory.placement, "auto"), shared.load("fc")
+        moved: list[Any] = []
+
+        def move(self: Any, pipe: Any, measures: Measures) -> None:
+            moved.append(measures.offload)
+            if len(moved) == 2:
+                raise RuntimeError("CUDA error: unspecified launch failure")
+
+        def rest(self: Any) -> None:
+            raise RuntimeError("CUDA error: unspecified launch failure")
+
+        monkeypatch.setattr(CardMemory, "_move", move)
+        memory.settle(pipe, DEFAULT_WORK)
+        if where == "placed":
+            monkeypatch.setattr(offloading, "measures_for", lambda *args: MODEL)
+            with pytest.raises(RuntimeError):
+                memory.settle(pipe, DEFAULT_WORK)
+            monkeypatch.undo()
+            monkeypatch.setattr(CardMemory, "_move", move)
+        else:
+            monkeypatch.setattr(ICLightPipeline, "maybe_free_model_hooks", rest)
+            with pytest.raises(RuntimeError):
+                memory.rest()
+            moved.append("a place between")
+        memory.settle(pipe, DEFAULT_WORK)
+        assert len(moved) == 3 and moved[-1] == "none"
 
 
 @pytest.fixture

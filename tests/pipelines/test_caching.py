@@ -173,6 +173,17 @@ class TestCaching:
         told(fc, calls, foreground, cache_interval=10, highres_scale=2.0)
         assert [kind for kind, _ in calls] == (["keeping"] + ["shallow"] * 5) * 2
 
+    def test_a_loop_keeps_nothing_of_its_neighbours(self, foreground: UInt8Array) -> None:
+        pipe = load_pipe("fc", torch_dtype=torch.bfloat16)
+        steps = pipe.steps(foreground, **KNOBS, cache_interval=2)
+        with torch.no_grad():
+            shared = torch.cat([pipe.predict(next(steps))] * 4)
+        given = steps.send(shared[:2])
+        assert given.deep is not None and given.deep.dtype == given.sample.dtype == torch.bfloat16
+        assert given.deep.untyped_storage().nbytes() == given.deep.numel() * 2
+        assert torch.equal(given.deep.float(), shared[:2, 4:])
+        steps.close()
+
     def test_a_scheduler_of_second_order_computes_whole_steps(
         self, fc: ICLightPipeline, foreground: UInt8Array
     ) -> None:

@@ -15,9 +15,12 @@ from torch._dynamo.utils import counters
 
 from iclight_local.imaging.fit import FloatArray, UInt8Array
 from iclight_local.pipelines import compiled
-from iclight_local.pipelines.compiled import MOST_SHAPES, CompiledUNet, Compiler, Shapes, padded
+from iclight_local.pipelines.compiled import CompiledUNet, Compiler, padded
 from iclight_local.pipelines.iclight import ICLightPipeline
-from iclight_local.pipelines.memory import Measures
+from iclight_local.pipelines.memory import Measures, Work
+from iclight_local.pipelines.offloading import CardMemory
+from iclight_local.pipelines.placement import choose_placement
+from iclight_local.pipelines.programs import MOST_SHAPES, Shapes
 from iclight_local.pipelines.unet_calls import UNetInput, plainly
 
 KNOBS = {**SMALL, "highres_scale": 1.0}
@@ -128,9 +131,13 @@ def test_what_is_computed_plainly(why: str, own: ICLightPipeline, plain_compile:
 
 def test_shapes_are_chosen_by_patience_and_bounded() -> None:
     shapes = Shapes(2)
-    assert [shapes.ripe("a", hurried=False) for _ in range(4)] == [False, False, True, True]
+    assert [shapes.ripe("a", hurried=False) for _ in range(4)] == [False] * 4, "not in the middle of a run"
+    shapes.ripe("b", hurried=False)
+    shapes.choose()
+    assert [shapes.ripe(name, hurried=False) for name in "ab"] == [True, False]
     assert [shapes.ripe(index, hurried=True) for index in range(MOST_SHAPES)] == [True] * (MOST_SHAPES - 1) + [False]
-    assert shapes.ripe("a", hurried=False)
+    shapes.choose()
+    assert shapes.ripe("a", hurried=False) and not shapes.ripe("b", hurried=True)
 
 
 def test_a_failing_compiler_costs_no_picture(
@@ -208,4 +215,17 @@ def test_on_a_card(images: int, foreground: UInt8Array, tmp_path: Path, own_torc
         assert compiler.failure is None
         for picture, plain in zip(pictures, expected, strict=True):
             assert np.abs(picture - plain).max() <= 2 / 255
-    assert isinstance(pipe.quick, CompiledUNet) and pipe.quick._recorded
+    assert isinstance(pipe.quick, CompiledUNet) and pipe.quick._recordings
+
+
+@pytest.mark.gpu
+def test_on_a_card_after_its_weights_were_away(foreground: UInt8Array, tmp_path: Path, own_torch: None) -> None:
+    memory, pipes = CardMemory(choose_placement("cuda"), "auto", recorded=True), [load_pipe("fc") for _ in range(2)]
+    compiler, work = Compiler(tmp_path, hurried=True), Work(64 * 128, 1, guided=True)
+    pictures = []
+    for pipe in (pipes[0], pipes[1], pipes[0]):
+        compiler.settle(pipe, memory.settle(pipe, work))
+        pictures.append(pipe(foreground, **KNOBS).images[0])
+        memory._park([pipe])
+    assert compiler.failure is None
+    assert np.array_equal(pictures[0], pictures[2])

@@ -18,6 +18,7 @@ from iclight_local.errors import InvalidRequest, WeightsError
 from iclight_local.imaging.fit import UInt8Array
 from iclight_local.pipelines.iclight import ICLightPipeline
 from iclight_local.pipelines.latents import decode_latents, to_unit
+from iclight_local.pipelines.unet_calls import driven
 from iclight_local.plan import make_plan
 from iclight_local.request import Knobs
 
@@ -129,6 +130,17 @@ def test_an_interrupt_ends_the_call_with_a_picture(
     with torch.no_grad():
         assert np.array_equal(picture, decode_latents(fc.vae, kept[-1], 8, to_unit)[0])
     assert fc(foreground, **SMALL).images[0].shape == (192, 128, 3)
+
+
+def test_an_interrupt_ends_no_other_call(fc: ICLightPipeline, foreground: UInt8Array) -> None:
+    def interrupt(pipe: Any, step: int, timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
+        pipe._interrupt = True
+        return tensors
+
+    fc(foreground, **SMALL, callback_on_step_end=interrupt)
+    with unet_calls(fc) as made:
+        driven(fc.steps(foreground, **SMALL), fc.predict)
+    assert len(made) == 4
 
 
 def test_guidance_is_off_at_cfg_1(fc: ICLightPipeline, foreground: UInt8Array) -> None:

@@ -5,27 +5,17 @@ from __future__ import annotations
 import itertools
 import threading
 import time
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import numpy as np
 import pytest
-import torch
-from golden_pictures import SMALL, load_pipe, unet_calls
+from golden_pictures import unet_calls
+from stepped import PATIENCE_S, World, at_step, same
 
-from iclight_local.errors import Cancelled, EngineError, OutOfMemory
 from iclight_local.imaging.fit import UInt8Array
 from iclight_local.pipelines.iclight import ICLightPipeline
-from iclight_local.pipelines.loops import Loop, Settle
 from iclight_local.pipelines.memory import Work
-from iclight_local.pipelines.offloading import CardMemory
-from iclight_local.pipelines.placement import choose_placement
-from iclight_local.pipelines.stepping import Stepper
 
-PATIENCE_S = 30
-KNOBS = {**SMALL, "height": 64, "highres_scale": 1, "highres_denoise": 1.0}
-"""Both passes are of one size; a loop of n steps makes 2n calls of two rows."""
 LONG = "long words " * 18
 DIFFERENT: list[dict[str, Any]] = [
     {},
@@ -42,64 +32,14 @@ DIFFERENT: list[dict[str, Any]] = [
 ]
 
 
-class World:
-    """A stepper, and loops for it."""
-
-    def __init__(self, pipe: ICLightPipeline, foreground: UInt8Array) -> None:
-        self.pipe, self.foreground = pipe, foreground
-        self.memory = CardMemory(choose_placement("cpu"), "auto")
-        self.stepper = Stepper(self.memory, lambda: None)
-
-    def loop(self, **knobs: Any) -> Loop[Any]:
-        pipe = knobs.pop("pipe", self.pipe)
-        work = knobs.pop("work", Work(64 * 64, 1, guided=True))
-
-        def begin(settle: Settle) -> Any:
-            settle()
-            return pipe.steps(self.foreground, **{**KNOBS, **knobs})
-
-        return Loop(pipe, work, begin)
-
-    def alone(self, **knobs: Any) -> Any:
-        return self.pipe(self.foreground, **{**KNOBS, **knobs}).images
-
-    def run(self, *loops: Loop[Any]) -> list[Any]:
-        self.stepper.run(loops)
-        return [None if loop.error is not None else loop.outcome().images for loop in loops]
-
-    def in_thread(self, loop: Loop[Any]) -> threading.Thread:
-        """Run a loop in a thread of its own; it waits in the queue when this returns."""
-        thread = threading.Thread(target=self.stepper.run, args=([loop],))
-        thread.start()
-        deadline = time.monotonic() + PATIENCE_S
-        while loop not in self.stepper._queue:
-            assert time.monotonic() < deadline
-            time.sleep(0.001)
-        return thread
-
-
 @pytest.fixture
 def world(fc: ICLightPipeline, foreground: UInt8Array) -> World:
     return World(fc, foreground)
 
 
-def same(found: Any, expected: Any, levels: float = 1) -> bool:
-    pairs = zip(found, expected, strict=True)
-    return all(np.abs(one - other).max() * 255 <= levels for one, other in pairs)
-
-
 def runs(sizes: list[int]) -> list[int]:
     """A list without repetitions."""
     return [size for size, _ in itertools.groupby(sizes)]
-
-
-def at_step(step: int, act: Callable[[], Any]) -> Callable[..., dict[str, Any]]:
-    def callback(pipe: Any, index: int, timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
-        if index + 1 == step:
-            act()
-        return tensors
-
-    return callback
 
 
 class TestSharing:
@@ -223,84 +163,3 @@ class TestComing:
         waiting.join(PATIENCE_S)
         thread.join(PATIENCE_S)
         assert told[-1] == "later"
-
-
-@pytest.fixture
-def failing(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
-    """What the next calls of the UNet raise, one after another; a number: more rows than that are too much memory."""
-    world.pipe = load_pipe("fc")
-    forward, faults = world.pipe.unet.forward, list[Any]()
-
-    def fail(latents: Any, *args: Any, **knobs: Any) -> Any:
-        fault = None if not faults else faults[0] if isinstance(faults[0], int) else faults.pop(0)
-        if isinstance(fault, int) and len(latents) > fault:
-            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate")
-        if isinstance(fault, BaseException):
-            raise fault
-        return forward(latents, *args, **knobs)
-
-    monkeypatch.setattr(world.pipe.unet, "forward", fail)
-    yield faults
-
-
-class TestFailing:
-    def test_one_that_is_cancelled_leaves_the_others(self, world: World) -> None:
-        def stop() -> None:
-            raise Cancelled("Enough.")
-
-        gone, stays = world.loop(steps=4, callback_on_step_end=at_step(2, stop)), world.loop(seed=6, steps=4)
-        with unet_calls(world.pipe) as sizes:
-            _, found = world.run(gone, stays)
-        assert sizes == [4] * 2 + [2] * 6
-        assert isinstance(gone.error, Cancelled)
-        assert same(found, world.alone(seed=6, steps=4))
-
-    def test_one_that_cannot_begin_leaves_the_others(self, world: World) -> None:
-        wrong, fine = world.loop(steps=0), world.loop()
-        _, found = world.run(wrong, fine)
-        assert wrong.error is not None and "steps" in str(wrong.error)
-        assert same(found, world.alone(), 0)
-        with pytest.raises(type(wrong.error)):
-            wrong.outcome()
-
-    def test_too_much_together_is_halved_and_remembered(self, world: World, failing: list[Any]) -> None:
-        failing.append(4)
-        for expected in ([8, 4, 4] + [4] * 6, [4] * 8):
-            with unet_calls(world.pipe) as sizes:
-                found = world.run(*(world.loop(seed=seed) for seed in range(4)))
-            assert sizes == expected
-        failing.clear()
-        assert same(found[3], world.alone(seed=3))
-
-    def test_too_much_alone_ends_one(self, world: World, failing: list[Any]) -> None:
-        failing.append(2)
-        large, small = world.loop(number_of_images=2), world.loop(seed=6)
-        _, found = world.run(large, small)
-        assert isinstance(large.error, OutOfMemory)
-        assert same(found, world.alone(seed=6))
-
-    def test_another_error_is_each_ones_own(self, world: World, failing: list[Any]) -> None:
-        failing += [RuntimeError("launch failure"), None, RuntimeError("launch failure")]
-        loops = [world.loop(seed=seed) for seed in (1, 2, 3, 4)]
-        with unet_calls(world.pipe) as sizes:
-            found = world.run(*loops)
-        assert sizes[:5] == [8, 2, 2, 2, 2]
-        assert [type(loop.error) for loop in loops] == [type(None), EngineError, type(None), type(None)]
-        assert same(found[3], world.alone(seed=4))
-
-    def test_an_error_of_the_program_is_one_loops(self, world: World) -> None:
-        broken, fine = world.loop(callback_on_step_end=at_step(1, lambda: 1 // 0)), world.loop(seed=6)
-        _, found = world.run(broken, fine)
-        assert isinstance(broken.error, ZeroDivisionError)
-        assert same(found, world.alone(seed=6))
-
-    def test_who_leads_may_be_interrupted(self, world: World, failing: list[Any]) -> None:
-        late, threads = world.loop(seed=6), list[threading.Thread]()
-        failing += [None, None, None, KeyboardInterrupt()]
-        first = world.loop(steps=6, callback_on_step_end=at_step(1, lambda: threads.append(world.in_thread(late))))
-        with pytest.raises(KeyboardInterrupt):
-            world.run(first)
-        threads[0].join(PATIENCE_S)
-        assert first.ended and first.result is None
-        assert same(late.outcome().images, world.alone(seed=6))
-        assert world.stepper._going == []

@@ -98,6 +98,14 @@ class TestContainerfiles:
         )
 
 
+def test_the_image_for_a_card_can_compile_where_it_runs() -> None:
+    found = instructions(DEPLOY / "Containerfile.cuda")
+    last = max(index for index, (word, _) in enumerate(found) if word == "FROM")
+    installed = [rest for word, rest in found[last:] if word == "RUN" and "apt-get install" in rest]
+    assert len(installed) == 1 and {"gcc", "libc6-dev", "--no-install-recommends"} <= set(installed[0].split())
+    assert [word for word, _ in found[last:]].index("RUN") < [word for word, _ in found[last:]].index("USER")
+
+
 @pytest.mark.parametrize("path", EVERY, ids=lambda path: path.name)
 def test_names_are_those_of_settings_and_commands(path: Path) -> None:
     serve = f"{PREFIX}{SERVE_TABLE.upper()}_"
