@@ -27,7 +27,6 @@ class NetworkReached(RuntimeError):
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("iclight")
     group.addoption("--network", action="store_true", help="run the tests that need a network")
-    group.addoption("--browser", action="store_true", help="run the tests that need a browser")
 
 
 def pytest_collection_finish() -> None:
@@ -42,12 +41,18 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         "gpu": lambda: None if _has_cuda() else "torch finds no CUDA device",
         "weights": lambda: None if os.environ.get("ICLIGHT_WEIGHTS_SD15") else "ICLIGHT_WEIGHTS_SD15 is not set",
         "network": lambda: None if item.config.getoption("--network") else "--network was not given",
-        "browser": lambda: None if item.config.getoption("--browser") else "--browser was not given",
+        "browser": _no_browser,
     }
     for name, reason in reasons.items():
         why = reason() if item.get_closest_marker(name) is not None else None
         if why is not None:
             pytest.skip(why)
+
+
+def _no_browser() -> str | None:
+    from benchmarks.page.browser import NAMES, executable
+
+    return None if executable() is not None else f"none of {', '.join(NAMES)} is on the PATH"
 
 
 def _has_cuda() -> bool:

@@ -37,16 +37,16 @@ class Facts:
     starts: Mapping[str, Any]
 
 
-class Picture(gr.Image):
+def _picture(**how: Any) -> gr.Image:
     """A picture as its file: nothing of it is decoded, so that its metadata stays and this package's sentences hold."""
+    found = gr.Image(type="filepath", image_mode=None, **how)
+    # No class of its own: Gradio writes a stub beside the file of each.
+    found.preprocess = _path_of  # type: ignore[method-assign]
+    return found
 
-    def preprocess(self, payload: Any) -> str | None:
-        """The file's path."""
-        return None if payload is None else payload.path
 
-    def get_block_name(self) -> str:
-        """As what the browser draws it."""
-        return "image"
+def _path_of(payload: Any) -> str | None:
+    return None if payload is None else payload.path
 
 
 class Page:
@@ -87,8 +87,8 @@ class Page:
 
     def _draw_subject(self) -> None:
         """The picture, its cut-out, and what it shall be."""
-        self._subject = Picture(
-            label="Picture", type="filepath", image_mode=None, sources=["upload", "webcam", "clipboard"], height=300,
+        self._subject = _picture(
+            label="Picture", sources=["upload", "webcam", "clipboard"], height=300,
             buttons=[], elem_id="subject", placeholder="Drop a photograph here\nor a result, to have its settings back",
         )  # fmt: skip
         self._address = gr.Textbox(label="or its address", placeholder="https://…", max_lines=1, elem_id="address")
@@ -130,9 +130,7 @@ class Page:
                 brush=gr.Brush(default_size=60, colors=[*_LIGHT_BRUSH], default_color="#ffffff"),
             )  # fmt: skip
         with gr.Column(visible=False) as reference:
-            self._reference = Picture(
-                label="light reference", type="filepath", image_mode=None, sources=["upload", "clipboard"], height=200
-            )
+            self._reference = _picture(label="light reference", sources=["upload", "clipboard"], height=200)
         places = {LAMP: lamp, PAINTED: painted, REFERENCE: reference}
         self._light_from.change(
             lambda chosen: [gr.Column(visible=name == chosen) for name in places], self._light_from, [*places.values()],
@@ -146,9 +144,7 @@ class Page:
     def _draw_rest(self) -> None:
         """All other knobs, folded away, and the way back from a result."""
         with gr.Accordion("Background and what is kept", open=False):
-            self._background = Picture(
-                label="background", type="filepath", image_mode=None, sources=["upload", "clipboard"], height=200
-            )
+            self._background = _picture(label="background", sources=["upload", "clipboard"], height=200)
             self._draw_knobs(KEEPING)
         with gr.Accordion("Size and number", open=False):
             self._draw_knobs(SIZE)
