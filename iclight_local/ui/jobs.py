@@ -97,7 +97,8 @@ class PageJobs:
             "created": job.created,
             "position": place,
             "progress": progress,
-            "seeds": list(job.seeds),
+            # As texts: a browser's numbers are not exact beyond 2^53.
+            "seeds": [str(seed) for seed in job.seeds],
             "error": job.error,
         }
         if job.state == "running" and (preview := self._service.runner.preview(job.id)) is not None:
