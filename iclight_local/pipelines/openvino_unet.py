@@ -119,7 +119,9 @@ def inputs_of(given: UNetInput) -> tuple[torch.Tensor, torch.Tensor, torch.Tenso
 
 def hush() -> None:
     """Have NNCF keep its bars and notes off the standard output, which is everybody's."""
-    library("nncf").set_log_level(logging.ERROR)
+    library("nncf")
+    # Not by NNCF's own function, which sets the level of others' handlers on its logger, too.
+    logging.getLogger("nncf").setLevel(logging.ERROR)
     bars = importlib.import_module("nncf.common.logging.track_progress")
     # Its bars can be switched off, but not by who calls it from outside.
     statistics: Any = importlib.import_module("nncf.common.tensor_statistics.aggregator")
