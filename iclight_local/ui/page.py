@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from abc import ABCMeta
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
+from gradio.component_meta import ComponentMeta
 
 from iclight_local.errors import ICLightError
 from iclight_local.light.lamp import ANGLES
-from iclight_local.ui.asking import LAMP, PAINTED, REFERENCE, Asking, Fields, Told, layers
+from iclight_local.ui.asking import LAMP, PAINTED, PAINTED_SIZE, REFERENCE, Asking, Fields, Told
 from iclight_local.ui.knobs import ADVANCED, KEEPING, KNOBS, SIZE, component, restored
 from iclight_local.ui.matting import ADD, REMOVE
 from iclight_local.ui.quick import DIRECTIONS, LOOKS, SHEET_LIGHTS
+from iclight_local.ui.uploads import Uploads
 
-CANVAS = (512, 640)
-"""Pixels on which a light is painted."""
+_LAYERS = 8
 _LIGHT_BRUSH = ["#ffffff", "#ffd9a0", "#ff9040", "#ff4060", "#60a0ff", "#a0d8ff", "#808080", "#000000"]
 _NO_CUT: Mapping[str, str] = {}
+"""What the hidden field of the cut-out holds before there is one; it lies in the browser, and no session has to."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,15 @@ class Facts:
     starts: Mapping[str, Any]
 
 
-class Picture(gr.Image):
+class _Quiet(ComponentMeta):
+    """Makes components as Gradio does, but writes no file of types beside this one."""
+
+    def __new__(cls, name: str, bases: tuple[type, ...], attrs: dict[str, Any]) -> type:
+        """The class; only one that declares no events of its own is whole."""
+        return ABCMeta.__new__(cls, name, bases, attrs)
+
+
+class Picture(gr.Image, metaclass=_Quiet):
     """A picture as its file: nothing of it is decoded, so that its metadata stays and this package's sentences hold."""
 
     def preprocess(self, payload: Any) -> str | None:
@@ -49,17 +61,29 @@ class Picture(gr.Image):
         return "image"
 
 
+class Painting(gr.ImageEditor, metaclass=_Quiet):
+    """An editor of which the strokes alone are taken, as files that are decoded where their size was looked at."""
+
+    def preprocess(self, payload: Any) -> Any:
+        """The files of the layers, the lowest first."""
+        return [] if payload is None else [layer.path for layer in payload.layers[:_LAYERS]]
+
+    def get_block_name(self) -> str:
+        """As what the browser draws it."""
+        return "imageeditor"
+
+
 class Page:
     """The whole page.
 
     Args:
         asking: does what its buttons say.
-        owner: whose jobs the browser of a request sees.
+        uploads: keeps pictures for the browser.
         facts: about this machine.
     """
 
-    def __init__(self, asking: Asking, owner: Callable[[gr.Request], str], facts: Facts) -> None:
-        self._asking, self._owner, self._facts = asking, owner, facts
+    def __init__(self, asking: Asking, uploads: Uploads, facts: Facts) -> None:
+        self._asking, self._uploads, self._facts = asking, uploads, facts
         self._knobs: dict[str, Any] = {}
         with gr.Blocks(title="iclight-local", analytics_enabled=False, delete_cache=(600, 86_400)) as self.blocks:
             gr.Markdown(f"# Relight\n{facts.engine}")
@@ -98,18 +122,21 @@ class Page:
                 "What is tinted is cut away. Paint **green** what belongs to the subject, **red** what does not."
             )
             show = gr.Button("Show the cut-out")
-            self._editor = gr.ImageEditor(
+            self._editor = Painting(
                 label="Cut-out", type="numpy", sources=[], transforms=None, layers=False, height=420, buttons=[],
                 brush=gr.Brush(default_size=24, colors=[ADD, REMOVE], default_color=ADD, color_mode="fixed"),
                 elem_id="matte",
             )  # fmt: skip
-        self._cut = gr.State(_NO_CUT)
+        self._cut = gr.JSON(dict(_NO_CUT), visible="hidden")
         look = gr.Dropdown(["", *LOOKS], value="", label="Look", info="A prompt and a light to begin with.")
         self._knobs["prompt"] = gr.Textbox(
             label="prompt", info=KNOBS["prompt"].description, lines=2, elem_id="prompt",
             value=self._facts.starts.get("prompt", ""),
         )  # fmt: skip
-        show.click(self._show_cut_out, self._subject, [self._editor, self._cut, self._note], api_visibility="private")
+        show.click(
+            self._show_cut_out, self._subject, [self._editor, self._cut, self._note], queue=False,
+            api_visibility="private",
+        )  # fmt: skip
         self._look = look
 
     def _draw_light(self) -> None:
@@ -124,9 +151,9 @@ class Page:
             )  # fmt: skip
         with gr.Column(visible=False) as painted:
             gr.Markdown("Paint where the light comes from, on black.")
-            self._paint = gr.ImageEditor(
+            self._paint = Painting(
                 label="Light map", type="numpy", sources=[], transforms=None, layers=False, height=420, buttons=[],
-                canvas_size=CANVAS, fixed_canvas=True, elem_id="paint",
+                canvas_size=PAINTED_SIZE, fixed_canvas=True, elem_id="paint",
                 brush=gr.Brush(default_size=60, colors=[*_LIGHT_BRUSH], default_color="#ffffff"),
             )  # fmt: skip
         with gr.Column(visible=False) as reference:
@@ -182,11 +209,12 @@ class Page:
         def asked(request: gr.Request, *values: Any) -> Told:
             asked_more, found = values[: len(more)], values[len(more) :]
             subject, address, light_from, paint, reference, background, cut, editor = found[: len(pictures)]
+            cut = cut if isinstance(cut, dict) else _NO_CUT
             fields = Fields(
-                subject, "" if address is None else address, light_from, layers(paint), reference, background,
-                cut, layers(editor), dict(zip(names, found[len(pictures) :], strict=True)),
+                subject, "" if address is None else address, light_from, paint, reference, background,
+                cut, editor, dict(zip(names, found[len(pictures) :], strict=True)),
             )  # fmt: skip
-            return work(self._owner(request), fields, *asked_more)
+            return work(_owner(request), fields, *asked_more)
 
         button.click(
             asked, [*more, *pictures, *self._knobs.values()], told, queue=False, api_visibility="private"
@@ -199,12 +227,16 @@ class Page:
             self._editor,
         ]  # fmt: skip
 
-    def _show_cut_out(self, subject: str | None, request: gr.Request) -> tuple[Any, Any, Any]:
+    async def _show_cut_out(self, subject: str | None, request: gr.Request) -> tuple[Any, Any, Any]:
+        owner, call = _owner(request), request.request
+        # None only in a request that another process was handed.
+        assert call is not None
         try:
-            picture, cut = self._asking.cut_out(self._owner(request), subject)
+            picture, cut = await self._asking.cut_out(owner, subject, call)
+            file = await asyncio.to_thread(self._uploads.keep, owner, "cut-out.jpg", picture)
         except ICLightError as error:
             return gr.skip(), _NO_CUT, gr.Markdown(str(error), visible=True)
-        return {"background": picture, "layers": [], "composite": None}, cut, gr.Markdown(visible=False)
+        return {"background": str(file), "layers": [], "composite": None}, cut, gr.Markdown(visible=False)
 
     def _restorer(self, *, always: bool) -> Callable[[str], list[Any]]:
         """What puts a result's settings into the fields.
@@ -224,6 +256,12 @@ class Page:
             return [gr.Markdown(said, visible=True), LAMP, *values]
 
         return restore
+
+
+def _owner(request: gr.Request) -> str:
+    """Whose jobs the browser of a call sees."""
+    owner: str = request.state.owner
+    return owner
 
 
 _ADOPT = "() => window.iclight.adopt()"

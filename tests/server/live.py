@@ -141,7 +141,9 @@ def serving(folder: Path, **how: Any) -> Iterator[Live]:
         posted.append((url, body))
         return 200
 
-    app = make_app(service, post, how.get("warmed", lambda: True))
+    page = how.get("page")
+    shown = None if page is None else page(service)
+    app = make_app(service, post, how.get("warmed", lambda: True), shown)
     listener = socket.create_server(("127.0.0.1", 0))
     server = Prompt(
         uvicorn.Config(
