@@ -12,8 +12,8 @@ import json
 from collections.abc import Container, Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
+from starlette.datastructures import URL
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 
@@ -58,7 +58,7 @@ class Doors:
 
     def __init__(self, app: App, service: Service, uploads: Uploads, calls: Container[int]) -> None:
         self._app, self._service, self._uploads, self._calls = app, service, uploads, calls
-        self._public = urlsplit(service.public_url)
+        self._public = URL(service.public_url)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a call of somebody who is known by ``scope["state"]["owner"]``."""

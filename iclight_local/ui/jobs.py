@@ -119,7 +119,8 @@ class PageJobs:
             "created": job.created,
             "position": place,
             "progress": progress,
-            "seeds": list(job.seeds),
+            # As texts: a browser's numbers are not exact beyond 2^53.
+            "seeds": [str(seed) for seed in job.seeds],
             "error": job.error,
             "images": [self._image(job, index) for index in range(len(job.outputs))],
         }

@@ -54,8 +54,12 @@ def make_page(service: Service, facts: Any) -> Page:
     Args:
         service: takes its jobs.
         facts: from :func:`open_facts`.
+
+    Raises:
+        EngineError: no picture can be kept beside the jobs.
     """
     uploads = Uploads(service.store.folder / "page")
+    uploads.open()
     os.environ["GRADIO_TEMP_DIR"] = str(uploads.folder)
     _keep_silent()
     import gradio
@@ -65,6 +69,7 @@ def make_page(service: Service, facts: Any) -> Page:
 
     jobs = PageJobs(service)
     drawn = page.Page(Asking(jobs), uploads, facts)
+    uploads.share()
     parts = Starlette(routes=[page_routes(jobs)])
     # All that the environment could switch on is said here: nothing of it is wanted.
     mount_gradio_app(
@@ -78,10 +83,11 @@ def make_page(service: Service, facts: Any) -> Page:
 
     @asynccontextmanager
     async def lifespan() -> AsyncIterator[None]:
-        uploads.open()
-        async with parts.router.lifespan_context(parts):
-            yield
-        uploads.clear()
+        try:
+            async with parts.router.lifespan_context(parts):
+                yield
+        finally:
+            uploads.clear()
 
     return Page(PATH, Starlette(routes=[Mount(PATH, app=gate)]), lifespan)
 

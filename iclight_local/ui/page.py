@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-from abc import ABCMeta
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
-from gradio.component_meta import ComponentMeta
 
 from iclight_local.errors import ICLightError
 from iclight_local.light.lamp import ANGLES
@@ -41,36 +39,28 @@ class Facts:
     starts: Mapping[str, Any]
 
 
-class _Quiet(ComponentMeta):
-    """Makes components as Gradio does, but writes no file of types beside this one."""
-
-    def __new__(cls, name: str, bases: tuple[type, ...], attrs: dict[str, Any]) -> type:
-        """The class; only one that declares no events of its own is whole."""
-        return ABCMeta.__new__(cls, name, bases, attrs)
-
-
-class Picture(gr.Image, metaclass=_Quiet):
+def _picture(**how: Any) -> gr.Image:
     """A picture as its file: nothing of it is decoded, so that its metadata stays and this package's sentences hold."""
-
-    def preprocess(self, payload: Any) -> str | None:
-        """The file's path."""
-        return None if payload is None else payload.path
-
-    def get_block_name(self) -> str:
-        """As what the browser draws it."""
-        return "image"
+    found = gr.Image(type="filepath", image_mode=None, **how)
+    # No class of its own: Gradio writes a stub beside the file of each.
+    found.preprocess = _path_of  # type: ignore[method-assign]
+    return found
 
 
-class Painting(gr.ImageEditor, metaclass=_Quiet):
-    """An editor of which the strokes alone are taken, as files that are decoded where their size was looked at."""
+def _path_of(payload: Any) -> str | None:
+    return None if payload is None else payload.path
 
-    def preprocess(self, payload: Any) -> Any:
-        """The files of the layers, the lowest first."""
-        return [] if payload is None else [layer.path for layer in payload.layers[:_LAYERS]]
 
-    def get_block_name(self) -> str:
-        """As what the browser draws it."""
-        return "imageeditor"
+def _painting(**how: Any) -> gr.ImageEditor:
+    """An editor of which the strokes alone are taken, as files: none is decoded before its size was looked at."""
+    found = gr.ImageEditor(sources=[], transforms=None, layers=False, height=420, buttons=[], **how)
+    found.preprocess = _layers_of  # type: ignore[method-assign,assignment]
+    return found
+
+
+def _layers_of(payload: Any) -> list[str]:
+    """The files of the layers, the lowest first."""
+    return [] if payload is None else [layer.path for layer in payload.layers[:_LAYERS]]
 
 
 class Page:
@@ -111,8 +101,8 @@ class Page:
 
     def _draw_subject(self) -> None:
         """The picture, its cut-out, and what it shall be."""
-        self._subject = Picture(
-            label="Picture", type="filepath", image_mode=None, sources=["upload", "webcam", "clipboard"], height=300,
+        self._subject = _picture(
+            label="Picture", sources=["upload", "webcam", "clipboard"], height=300,
             buttons=[], elem_id="subject", placeholder="Drop a photograph here\nor a result, to have its settings back",
         )  # fmt: skip
         self._address = gr.Textbox(label="or its address", placeholder="https://…", max_lines=1, elem_id="address")
@@ -122,8 +112,8 @@ class Page:
                 "What is tinted is cut away. Paint **green** what belongs to the subject, **red** what does not."
             )
             show = gr.Button("Show the cut-out")
-            self._editor = Painting(
-                label="Cut-out", type="numpy", sources=[], transforms=None, layers=False, height=420, buttons=[],
+            self._editor = _painting(
+                label="Cut-out",
                 brush=gr.Brush(default_size=24, colors=[ADD, REMOVE], default_color=ADD, color_mode="fixed"),
                 elem_id="matte",
             )  # fmt: skip
@@ -151,15 +141,12 @@ class Page:
             )  # fmt: skip
         with gr.Column(visible=False) as painted:
             gr.Markdown("Paint where the light comes from, on black.")
-            self._paint = Painting(
-                label="Light map", type="numpy", sources=[], transforms=None, layers=False, height=420, buttons=[],
-                canvas_size=PAINTED_SIZE, fixed_canvas=True, elem_id="paint",
+            self._paint = _painting(
+                label="Light map", canvas_size=PAINTED_SIZE, fixed_canvas=True, elem_id="paint",
                 brush=gr.Brush(default_size=60, colors=[*_LIGHT_BRUSH], default_color="#ffffff"),
             )  # fmt: skip
         with gr.Column(visible=False) as reference:
-            self._reference = Picture(
-                label="light reference", type="filepath", image_mode=None, sources=["upload", "clipboard"], height=200
-            )
+            self._reference = _picture(label="light reference", sources=["upload", "clipboard"], height=200)
         places = {LAMP: lamp, PAINTED: painted, REFERENCE: reference}
         self._light_from.change(
             lambda chosen: [gr.Column(visible=name == chosen) for name in places], self._light_from, [*places.values()],
@@ -173,9 +160,7 @@ class Page:
     def _draw_rest(self) -> None:
         """All other knobs, folded away, and the way back from a result."""
         with gr.Accordion("Background and what is kept", open=False):
-            self._background = Picture(
-                label="background", type="filepath", image_mode=None, sources=["upload", "clipboard"], height=200
-            )
+            self._background = _picture(label="background", sources=["upload", "clipboard"], height=200)
             self._draw_knobs(KEEPING)
         with gr.Accordion("Size and number", open=False):
             self._draw_knobs(SIZE)

@@ -39,8 +39,9 @@ class Uploads:
     """
 
     def __init__(self, folder: Path, most: int = TOTAL_BYTES) -> None:
-        self.folder, self._most = folder.absolute(), most
+        self.folder, self._most = folder.resolve(), most
         self._lock = threading.Lock()
+        self._shared: frozenset[Path] = frozenset()
 
     def open(self) -> None:
         """Make the folder, empty.
@@ -53,6 +54,10 @@ class Uploads:
             self.folder.mkdir(parents=True, mode=0o700)
         except OSError as error:
             raise EngineError(f"{self.folder} cannot be made ({error.strerror}): mend its rights.") from None
+
+    def share(self) -> None:
+        """Have every owner see what lies here now: the page's own pictures."""
+        self._shared = frozenset(path for path in self.folder.rglob("*") if path.is_file())
 
     def clear(self) -> None:
         """Remove everything."""
@@ -81,8 +86,10 @@ class Uploads:
         return place / name
 
     def own(self, owner: str, path: str) -> Path | None:
-        """A file of this owner's, which is used now; None where it is not there, or another's, or anything else."""
+        """A file of this owner's or of the page, which is used now; None where it is anything else, or not there."""
         found = Path(os.path.normpath(path))
+        if found in self._shared:
+            return found
         try:
             if len(found.parents) < 2 or found.parents[1] != self._of(owner) or found.is_symlink():
                 return None

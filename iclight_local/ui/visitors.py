@@ -13,8 +13,8 @@ import re
 import secrets
 import threading
 from collections.abc import Mapping
-from urllib.parse import urlsplit
 
+from starlette.datastructures import URL
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
@@ -96,8 +96,8 @@ class Visitors:
             return not (reads and headers.get("sec-fetch-dest") == "document")
         if reads or "sec-fetch-site" in headers or "origin" not in headers:
             return False
-        own = {headers.get("host", "").lower(), urlsplit(self._service.public_url).netloc.lower()}
-        return urlsplit(headers["origin"]).netloc.lower() not in own
+        own = headers.get("host", ""), _host_of(self._service.public_url)
+        return not any(name and name.lower() == _host_of(headers["origin"]) for name in own)
 
     async def _log_in(self, request: Request) -> Response:
         if not request.headers.get("content-type", "").startswith(_LOGIN_TYPE):
@@ -123,6 +123,14 @@ class Visitors:
         lasting = "" if seconds is None else f"; Max-Age={seconds}"
         secure = "; Secure" if self._service.public_url.startswith("https://") else ""
         return f"{COOKIE}={token}; Path=/; HttpOnly; SameSite=Lax{lasting}{secure}"
+
+
+def _host_of(address: str) -> str:
+    """Name and port; empty where there is none."""
+    try:
+        return URL(address).netloc.lower()
+    except ValueError:
+        return ""
 
 
 def _with(send: Send, more: Mapping[str, str]) -> Send:

@@ -119,7 +119,8 @@ def serving(folder: Path, **how: Any) -> Iterator[Live]:
     Args:
         folder: of the jobs.
         **how: ``engine``, ``keys``, ``rate``, ``body`` (bytes), ``seconds``, ``waiting``, ``most_waiting``, ``fetch``,
-            ``start`` (whether jobs are worked off), ``public_url``, ``warmed`` (whether the engine is warm).
+            ``start`` (whether jobs are worked off), ``public_url``, ``warmed`` (whether the engine is warm), ``shown``
+            (makes a page for people of the service).
     """
     engine: Any = how.get("engine") or FakeEngine()
     keys: KeyFile | None = how.get("keys")
@@ -141,8 +142,7 @@ def serving(folder: Path, **how: Any) -> Iterator[Live]:
         posted.append((url, body))
         return 200
 
-    page = how.get("page")
-    shown = None if page is None else page(service)
+    shown = how["shown"](service) if "shown" in how else None
     app = make_app(service, post, how.get("warmed", lambda: True), shown)
     listener = socket.create_server(("127.0.0.1", 0))
     server = Prompt(
