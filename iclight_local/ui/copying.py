@@ -30,6 +30,10 @@ PICTURE, ELSEWHERE = "photo.jpg", "https://example.org/photo.jpg"
 _KEY = '-H "x-api-key: $ICLIGHT_KEY"'
 _NAME = re.compile(r"[\w.-]+\.\w+")
 """Names of files that no program takes for more than that; what is called otherwise is called :data:`PICTURE`."""
+_JOBS = "pixeldojo"
+"""The dialect whose calls are answered with a job."""
+_AT_ONCE = {"/v2/ic-light": "/v1/ic-light", "/v2/segmind-relighting-v2": "/v1/segmind-relighting-v2"}
+"""Where the same call is answered with the picture, by where it is answered with a job."""
 Copy = tuple[str, str]
 """What it is, and the text."""
 
@@ -40,11 +44,13 @@ class _Asked:
 
     Attributes:
         knobs: by name, with the seed that was used.
+        drawn: whether nobody asked for that seed.
         pictures: their files, or addresses, by name.
         output: file of the result.
     """
 
     knobs: Mapping[str, Any]
+    drawn: bool
     pictures: Mapping[str, str]
     output: str
 
@@ -68,7 +74,7 @@ def copies(job: Job, record: Mapping[str, Any]) -> list[Copy]:
     files[SUBJECT] = known if _NAME.fullmatch(known) and not known.startswith("-") else PICTURE
     links = {each: found.url for each, found in job.asked.pictures.items() if isinstance(found, Link)}
     suffix = str(knobs.get("output_format", "png"))
-    asked = _Asked(knobs, {**files, **links}, f"relit.{suffix}")
+    asked = _Asked(knobs, "seed" not in job.asked.values, {**files, **links}, f"relit.{suffix}")
     return [
         ("Command line", _command(asked)),
         ("Python", _python(asked)),
@@ -110,34 +116,50 @@ def _house(asked: _Asked) -> str:
 
 def _hosted(sender: Sender, asked: _Asked) -> Copy:
     """A call of a hosted API, as this server takes it, too; where the API cannot do it, its sentence."""
-    title = f"curl: {sender.provider}"
-    stand_in, name = _picture(), asked.pictures[SUBJECT]
-    address = name if _is_address(name) else ELSEWHERE
-    subject = Subject(data=stand_in) if sender.uploads else Subject(url=address)
-    others = {each: stand_in for each in asked.pictures if each != SUBJECT}
+    title, stand_in = f"curl: {sender.provider}", _picture()
     try:
-        sent = sender.encode(RelightRequest(**{**asked.knobs, **others, SUBJECT: stand_in}), subject)
+        sent = _sent(sender, asked, stand_in)
     except ICLightError as error:
         return title, f"# {error}"
-    return title, _call(sent, PICTURE if _is_address(name) else name, stand_in)
+    # A job is answered, which is asked for later.
+    output = "" if sender.dialect == _JOBS else f"-o {asked.output}"
+    return title, _call(sent, asked, stand_in, output)
 
 
-def _call(sent: Sent, name: str, stand_in: bytes) -> str:
+def _sent(sender: Sender, asked: _Asked, stand_in: bytes) -> Sent:
+    address = asked.pictures[SUBJECT] if _is_address(asked.pictures[SUBJECT]) else ELSEWHERE
+    subject = Subject(data=stand_in) if sender.uploads else Subject(url=address)
+    others = {each: stand_in for each in asked.pictures if each != SUBJECT}
+
+    def encoded(knobs: Mapping[str, Any]) -> Sent:
+        return sender.encode(RelightRequest(**{**knobs, **others, SUBJECT: stand_in}), subject)
+
+    try:
+        return encoded(asked.knobs)
+    except ICLightError:
+        if not asked.drawn:
+            raise
+        # Not every API knows seeds, and nobody asked for this one.
+        return encoded({name: value for name, value in asked.knobs.items() if name != "seed"})
+
+
+def _call(sent: Sent, asked: _Asked, stand_in: bytes, output: str) -> str:
     """A call as curl makes it; the picture's base64 is taken from its file as the call is made."""
-    lines = [f"curl {HERE}{sent.path} {_KEY}"]
+    name = PICTURE if _is_address(asked.pictures[SUBJECT]) else asked.pictures[SUBJECT]
+    lines = [f"curl {HERE}{_AT_ONCE.get(sent.path, sent.path)} {_KEY}"]
     lines += [_part(field, value) for field, value in sent.form.items()]
     lines += [f"-F {field}=@{name}" for field in sent.files]
     if sent.json is None:
-        return _joined([*lines, "-o relit.png"])
+        return _joined([*lines, output])
     body, text = json.dumps(sent.json, ensure_ascii=False), base64.b64encode(stand_in).decode()
     lines.append("-H 'content-type: application/json'")
     if text not in body:
-        return _joined([*lines, f"-d {shlex.quote(body)}", "-o relit.png"])
+        return _joined([*lines, f"-d {shlex.quote(body)}", output])
     # A whole picture is longer than a command line may be; not every system's base64 knows options.
     before, _, after = body.partition(text)
     coded = f"base64 < {name} | tr -d '\\n'"
     parts = f"(printf %s {shlex.quote(before)}; {coded}; printf %s {shlex.quote(after)})"
-    return f"{parts} |\n{_joined([*lines, '-d @-', '-o relit.png'])}"
+    return f"{parts} |\n{_joined([*lines, '-d @-', output])}"
 
 
 def _part(name: str, value: str) -> str:
@@ -150,7 +172,7 @@ def _is_address(picture: str) -> bool:
 
 
 def _joined(lines: list[str]) -> str:
-    return " \\\n  ".join(lines)
+    return " \\\n  ".join(filter(None, lines))
 
 
 def _said(value: object) -> str:
@@ -165,9 +187,6 @@ def _picture() -> bytes:
 
 
 def _senders() -> list[Sender]:
-    """Every hosted model that is known by name, once."""
-    found = {
-        (provider.dialect, provider.model): find_senders(provider.dialect)[provider.model]
-        for provider in list_providers().values()
-    }
-    return list(found.values())
+    """Of every dialect the model that this server's own engine answers for: the first."""
+    dialects = dict.fromkeys(provider.dialect for provider in list_providers().values())
+    return [next(iter(find_senders(dialect).values())) for dialect in dialects]
