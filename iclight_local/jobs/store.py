@@ -60,6 +60,11 @@ class JobStore:
         self._files.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._base = opened(folder / "jobs.sqlite", JOBS)
 
+    @property
+    def folder(self) -> Path:
+        """Where everything lies; no other process has it open."""
+        return self._folder
+
     def close(self) -> None:
         """Close the database; what runs is found again by :meth:`recover`."""
         with self._lock:

@@ -74,7 +74,7 @@ class Service:
         self._waiters: dict[str, list[Callable[[], None]]] = {}
         self._closers: list[Callable[[], None]] = []
         self._letting_go = False
-        runner.listen(self._ended)
+        runner.listen(self._note_end)
 
     @property
     def keyed(self) -> bool:
@@ -131,7 +131,7 @@ class Service:
         Raises:
             Busy: the queue is full.
         """
-        return await self._wait(request, await self.submit(request, owner, dialect, asked, awaited=True))
+        return await self.ended(request, await self.submit(request, owner, dialect, asked, awaited=True))
 
     async def submit(self, request: Request, owner: str, dialect: str, asked: Asked, *, awaited: bool = False) -> Job:
         """Accept a call; ``awaited`` as in :meth:`~iclight_local.jobs.store.JobStore.add`.
@@ -146,7 +146,7 @@ class Service:
         request.state.job = job.id
         return job
 
-    async def _wait(self, request: Request, job: Job) -> Job:
+    async def ended(self, request: Request, job: Job) -> Job:
         """Wait until a job ended, or for as long as calls wait; cancel it where the caller goes away."""
         loop, woken = asyncio.get_running_loop(), asyncio.Event()
 
@@ -222,7 +222,7 @@ class Service:
         if wait:
             raise Busy("Too many requests", wait)
 
-    def _ended(self, job: Job) -> None:
+    def _note_end(self, job: Job) -> None:
         self.metrics.ended(job)
         for waiter in tuple(self._waiters.get(job.id, ())):
             waiter()

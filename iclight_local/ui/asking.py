@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import logging
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
+from starlette.requests import Request
 
+from iclight_local.dialects.pictures import opened_picture
 from iclight_local.engines.record import recorded_run
 from iclight_local.errors import ICLightError, InvalidRequest
 from iclight_local.imaging.files import decode
@@ -24,11 +26,15 @@ from iclight_local.ui.jobs import CUT_OUT, NORMALS, RELIGHT, PageJobs
 from iclight_local.ui.knobs import given
 from iclight_local.ui.matting import corrected, painted_light, shown
 
+PAINTED_SIZE = (512, 640)
+"""Width and height on which a light is painted."""
 LAMP, PAINTED, REFERENCE = "the lamp", "a painted map", "another picture"
 """Where the light is taken from."""
 NO_PICTURE = "There is no picture yet: drop one, take one with the camera, or give its address."
-_LOOK_S = 0.1
-_PATIENCE_S = 600.0
+NO_FILE = "There is no picture yet: drop one, or take one with the camera; of an address no cut-out is shown."
+_NO_CUT_OUT = "The cut-out did not come: the server goes down, or the job was cancelled."
+_GONE = "A picture is no longer here: drop it again."
+_PAINT_PIXELS = 2**24
 _log = logging.getLogger(__name__)
 Told = dict[str, Any]
 """What a button hands to the page's scripts: a job, several by their lights, or a sentence."""
@@ -42,22 +48,22 @@ class Fields:
         subject: file of the picture, or None.
         address: of the picture, where there is no file.
         light_from: :data:`LAMP`, :data:`PAINTED` or :data:`REFERENCE`.
-        paint: layers of the painted light.
+        paint: files of the layers of the painted light.
         reference: file of a picture whose light is taken.
         background: file of a background.
         cut: the cut-out that the brush works on: its job and the picture it is of.
-        strokes: layers of the brush on the matte.
+        strokes: files of the layers of the brush on the matte.
         knobs: the other fields' values by name.
     """
 
     subject: str | None
     address: str
     light_from: str
-    paint: Sequence[UInt8Array]
+    paint: Sequence[str]
     reference: str | None
     background: str | None
-    cut: Mapping[str, str]
-    strokes: Sequence[UInt8Array]
+    cut: Mapping[str, Any]
+    strokes: Sequence[str]
     knobs: Mapping[str, Any]
 
 
@@ -105,28 +111,36 @@ class Asking:
 
         return _worded(jobs)
 
-    def cut_out(self, owner: str, subject: str | None) -> tuple[Image.Image, dict[str, str]]:
+    async def cut_out(self, owner: str, subject: str | None, call: Request) -> tuple[bytes, dict[str, str]]:
         """The matte as the brush shows it, and the cut-out that it belongs to.
+
+        Args:
+            owner: who asks.
+            subject: file of the picture.
+            call: waits for it; where its caller goes away the job ends, too.
+
+        Returns:
+            A JPEG; the cut-out's job and the picture, by name.
 
         Raises:
             ICLightError: there is no picture, or it could not be cut out; one sentence.
         """
         if subject is None:
-            raise InvalidRequest(NO_PICTURE)
-        data = Path(subject).read_bytes()
-        job_id = self._submit(owner, CUT_OUT, {}, {"image_file": data})
-        until = time.monotonic() + _PATIENCE_S
-        while True:
-            job = self._jobs.own(owner, job_id)
-            if job is None or time.monotonic() > until:
-                raise InvalidRequest("The cut-out did not come: look at the server's log.")
-            if job.final:
-                break
-            time.sleep(_LOOK_S)
+            raise InvalidRequest(NO_FILE)
+        data = await asyncio.to_thread(_read, subject)
+        submitted = await asyncio.to_thread(self._jobs.submit, owner, CUT_OUT, {}, {"image_file": data})
+        job = await self._jobs.ended(call, submitted)
         if job.error is not None:
             raise InvalidRequest(job.error)
+        if job.state != "done":
+            raise InvalidRequest(_NO_CUT_OUT)
+        return await asyncio.to_thread(self._shown, owner, job.id, data), {"job": job.id, "subject": subject}
+
+    def _shown(self, owner: str, job_id: str, data: bytes) -> bytes:
+        buffer = io.BytesIO()
         cut = self._cut({"job": job_id}, owner)
-        return shown(cut, Image.fromarray(decode(data).rgb)), {"job": job_id, "subject": subject}
+        shown(cut, Image.fromarray(decode(data).rgb)).save(buffer, "jpeg", quality=90)
+        return buffer.getvalue()
 
     @staticmethod
     def restored(picture: str) -> Mapping[str, Any]:
@@ -162,20 +176,20 @@ class Asking:
             if fields.reference is None:
                 raise InvalidRequest("The light shall be another picture's, and there is none: drop one there.")
             named["light_reference"] = fields.reference
-        files = {name: Path(path).read_bytes() for name, path in named.items() if path is not None}
+        files = {name: _read(path) for name, path in named.items() if path is not None}
         if fields.light_from == PAINTED:
-            painted = painted_light(fields.paint, (512, 640))
+            painted = painted_light(_layers(fields.paint), PAINTED_SIZE)
             if painted is None:
                 raise InvalidRequest("The light shall be painted, and nothing was: paint where the light comes from.")
             files["light_map"] = painted
         if fields.subject is not None and fields.cut.get("subject") == fields.subject:
-            matte = corrected(self._cut(fields.cut, owner), fields.strokes)
+            matte = corrected(self._cut(fields.cut, owner), _layers(fields.strokes))
             if matte is not None:
                 files["matte"] = matte
         return files
 
-    def _cut(self, cut: Mapping[str, str], owner: str) -> Image.Image:
-        job = self._jobs.own(owner, cut["job"])
+    def _cut(self, cut: Mapping[str, Any], owner: str) -> Image.Image:
+        job = self._jobs.own(owner, str(cut.get("job")))
         file = None if job is None else self._jobs.output(job, 0)
         if file is None:
             raise InvalidRequest("The cut-out is no longer here: show it again.")
@@ -186,16 +200,31 @@ _LIGHTS = ("light_map", "light_reference")
 _SUBJECT = ("subject_image", "matte")
 
 
-def layers(editor: Mapping[str, Any] | None) -> list[UInt8Array]:
-    """The layers of an editor, as it gives them."""
-    return [] if editor is None else [np.asarray(layer) for layer in editor.get("layers", [])]
+def _read(path: str) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except OSError:
+        raise InvalidRequest(_GONE) from None
 
 
-def _worded(work: Any) -> Told:
+def _layers(files: Sequence[str]) -> list[UInt8Array]:
+    """The painted layers as RGBA uint8; what has no transparency is none."""
+    found = []
+    for path in files:
+        data = _read(path)
+        image = opened_picture(data, "a painted layer")
+        if image.width * image.height > _PAINT_PIXELS:
+            raise InvalidRequest(f"A painted layer has {image.width} x {image.height} pixels: load the page again.")
+        picture = decode(data)
+        if picture.alpha is not None:
+            found.append(np.dstack([picture.rgb, picture.alpha]))
+    return found
+
+
+def _worded(work: Callable[[], Told]) -> Told:
     """What was told, or the sentence that says why not."""
     try:
-        told: Told = work()
-        return told
+        return work()
     except ICLightError as error:
         return {"error": str(error)}
     except Exception:  # noqa: BLE001  # whatever it was, who pressed the button gets a sentence

@@ -35,13 +35,7 @@ def facts_of(settings: Settings) -> Facts:
 def _providers(settings: Settings) -> str:
     """Who could be sent pictures, as a table, and whether anything leaves now."""
     table = describe_all(settings)
-    lines = [
-        what_now(settings, table),
-        "",
-        "| provider | allowed | key | takes | a picture costs |",
-        "|---|---|---|---|---|",
-    ]
-    lines += [f"| {_row(facts)} |" for facts in table]
+    lines = [what_now(settings, table), "", *_HEAD, *(f"| {_row(facts)} |" for facts in table)]
     log = AuditLog(settings.home).path
     return "\n".join(
         [

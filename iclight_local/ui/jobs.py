@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
+from starlette.requests import Request
 
 from iclight_local.dialects import find_dialect
-from iclight_local.dialects.base import Asked, Call, Dialect
+from iclight_local.dialects.base import Call
 from iclight_local.errors import InvalidRequest
 from iclight_local.imaging.encode import encode
 from iclight_local.imaging.files import decode
@@ -20,7 +21,7 @@ from iclight_local.imaging.fit import resize_and_center_crop
 from iclight_local.imaging.metadata import read_record
 from iclight_local.jobs.base import Job
 from iclight_local.jobs.runner import QueueFull
-from iclight_local.server.service import SUFFIXES, Busy, Service
+from iclight_local.server.service import LOCAL, SUFFIXES, Busy, Service
 from iclight_local.ui.copying import copies
 from iclight_local.ui.figures import figures
 
@@ -29,6 +30,7 @@ RELIGHT, CUT_OUT, NORMALS = "house", "photoroom_segment", "house_normals"
 WORDS = {RELIGHT: "Relight", CUT_OUT: "Cut-out", NORMALS: "Normals"}
 SHOWN = ("prompt", "light", "light_source", "fit")
 """Knobs that a list of jobs names."""
+NO_JOB = "There is no such job, or no longer."
 NEWEST = 50
 _KEPT = 256
 _QUALITY = 90
@@ -57,37 +59,57 @@ class PageJobs:
         Raises:
             InvalidRequest: a value is wrong, or the server takes no more just now; one sentence.
         """
-        asked = self._read(find_dialect(dialect), fields, files)
+        asked = find_dialect(dialect).read(Call(fields, files))
         most = self._service.limits.body
         size = sum(len(data) for data in files.values())
         if size > most:
             raise InvalidRequest(f"The pictures have {size / 2**20:.0f} MB, and {most / 2**20:.0f} are taken at most.")
         try:
-            self._service.count(owner)
+            self._service.count(owner if self._service.keyed else LOCAL)
             return self._service.runner.submit(owner, dialect, asked)
         except (QueueFull, Busy) as error:
             raise InvalidRequest(str(error)) from None
+
+    async def ended(self, call: Request, job: Job) -> Job:
+        """A job as it is when it ended, or when ``call`` may wait no longer; it ends where the caller goes away."""
+        return await self._service.ended(call, job)
 
     def own(self, owner: str, job_id: str) -> Job | None:
         """A job of this owner's."""
         return self._service.own_job(owner, job_id)
 
     def output(self, job: Job, index: int) -> Path | None:
-        """The file of a result; None where there is none."""
-        return self._service.store.output(job, index)
+        """The file of a result; None where there is none, or no longer."""
+        file = self._service.store.output(job, index)
+        return file if file is not None and file.exists() else None
 
     def newest(self, owner: str) -> list[dict[str, Any]]:
-        """The newest jobs, as :meth:`told` tells each but for what a list does not show."""
-        found = self._service.store.of_owner(owner, NEWEST)
-        lists = ("copies", "warnings", "before")
-        return [{name: value for name, value in self.told(job).items() if name not in lists} for job in found]
+        """The newest jobs, as :meth:`told` tells each, without what is read from their files."""
+        return [self._state(job) for job in self._service.store.of_owner(owner, NEWEST)]
+
+    def base(self, call: Request) -> str:
+        """What this server's own addresses begin with."""
+        return self._service.base(call)
 
     def cancel(self, job: Job) -> None:
         """End a job that waits or runs."""
         self._service.runner.cancel(job)
 
     def told(self, job: Job) -> dict[str, Any]:
-        """A job as plain JSON values; addresses are relative to the page's."""
+        """A job as plain JSON values; addresses are relative to the page's.
+
+        Raises:
+            InvalidRequest: its files are gone.
+        """
+        if job.state != "done":
+            return self._state(job)
+        try:
+            return {**self._state(job), **self._details(job.id)}
+        except FileNotFoundError:
+            raise InvalidRequest(NO_JOB) from None
+
+    def _state(self, job: Job) -> dict[str, Any]:
+        """What changes of a job, and what its row alone tells."""
         place, progress = self._service.runner.place(job.id) if not job.final else (0, float(job.state == "done"))
         found = {
             "id": job.id,
@@ -100,10 +122,17 @@ class PageJobs:
             # As texts: a browser's numbers are not exact beyond 2^53.
             "seeds": [str(seed) for seed in job.seeds],
             "error": job.error,
+            "images": [self._image(job, index) for index in range(len(job.outputs))],
         }
         if job.state == "running" and (preview := self._service.runner.preview(job.id)) is not None:
             found["preview"] = f"page/jobs/{job.id}/preview?step={preview.step}"
-        return {**found, **self._details(job.id)} if job.state == "done" else found
+        return found
+
+    @staticmethod
+    def _image(job: Job, index: int) -> dict[str, Any]:
+        seed = job.seeds[index] if index < len(job.seeds) else "result"
+        what, suffix = WORDS.get(job.dialect, "result").lower(), SUFFIXES[job.outputs[index]]
+        return {"url": f"page/jobs/{job.id}/{index}", "name": f"{what}-{seed}-{index + 1}.{suffix}"}
 
     def before(self, job: Job) -> bytes:
         """The picture that a job was given, framed as its results are; WebP.
@@ -111,12 +140,15 @@ class PageJobs:
         Raises:
             InvalidRequest: the job has no result.
         """
-        file = self._service.store.output(job, 0)
+        file = self.output(job, 0)
         if file is None:
-            raise InvalidRequest("The job has no result yet.")
-        with Image.open(file) as result:
-            size = result.size
-        picture = decode(self._service.store.pictures(job)["subject_image"])
+            raise InvalidRequest("The job has no result yet, or no longer.")
+        try:
+            with Image.open(file) as result:
+                size = result.size
+            picture = decode(next(iter(self._service.store.pictures(job).values())))
+        except FileNotFoundError:
+            raise InvalidRequest(NO_JOB) from None
         pixels = picture.rgb if picture.alpha is None else np.dstack([picture.rgb, picture.alpha])
         return encode(resize_and_center_crop(pixels, *size), output_format="webp", quality=_QUALITY)
 
@@ -126,12 +158,8 @@ class PageJobs:
         if found is None or found.preview is None:
             return None
         buffer = io.BytesIO()
-        found.preview.save(buffer, "jpeg", quality=_QUALITY)
+        found.preview.convert("RGB").save(buffer, "jpeg", quality=_QUALITY)
         return buffer.getvalue()
-
-    @staticmethod
-    def _read(dialect: Dialect, fields: Mapping[str, Any], files: Mapping[str, bytes]) -> Asked:
-        return dialect.read(Call(fields, files))
 
     def _what(self, job: Job) -> str:
         values = job.asked.values
@@ -139,34 +167,28 @@ class PageJobs:
         return " · ".join([WORDS.get(job.dialect, job.dialect), *said])
 
     def _read_details(self, job_id: str) -> dict[str, Any]:
-        """What does not change any more of a job that is done."""
+        """What the files of a job that is done tell."""
         job = self._service.store.get(job_id)
-        assert job is not None
-        images, shape, record = [], 1.0, {}
+        if job is None:
+            raise InvalidRequest(NO_JOB)
+        images, shapes, records = [], [], []
         for index, kind in enumerate(job.outputs):
             file = self._service.store.output(job, index)
             assert file is not None
             with Image.open(file) as image:
                 width, height = image.size
             try:
-                own: Mapping[str, Any] = read_record(file, offline=True)
+                record: Mapping[str, Any] = read_record(file, offline=True)
             except InvalidRequest:
                 # A cut-out has none.
-                own = {}
-            if index == 0:
-                shape, record = width / height, dict(own)
-            seed = job.seeds[index] if index < len(job.seeds) else "result"
-            images.append(
-                {
-                    "url": f"page/jobs/{job.id}/{index}",
-                    "name": f"{WORDS.get(job.dialect, 'result').lower()}-{seed}-{index + 1}.{SUFFIXES[kind]}",
-                    "told": f"{width} x {height}, {SUFFIXES[kind].upper()}, {file.stat().st_size / 1e6:.1f} MB",
-                    "figures": figures(own),
-                }
-            )
+                record = {}
+            told = f"{width} x {height}, {SUFFIXES[kind].upper()}, {file.stat().st_size / 1e6:.1f} MB"
+            images.append({**self._image(job, index), "told": told, "figures": figures(record)})
+            shapes.append(width / height)
+            records.append(record)
         return {
-            "shape": round(shape, 5),
+            "shape": round(shapes[0], 5),
             "images": images,
             "before": f"page/jobs/{job.id}/before",
-            "copies": copies(job, record) if job.dialect == RELIGHT else [],
+            "copies": copies(job, records[0]) if job.dialect == RELIGHT else [],
         }

@@ -16,8 +16,10 @@ from iclight_local.server.app import Page
 from iclight_local.server.service import Service
 from iclight_local.settings import Settings
 from iclight_local.ui.asking import Asking
+from iclight_local.ui.doors import Doors
 from iclight_local.ui.jobs import PageJobs
 from iclight_local.ui.routes import page_routes
+from iclight_local.ui.uploads import Uploads
 from iclight_local.ui.visitors import Visitors
 
 PATH = "/ui"
@@ -52,7 +54,13 @@ def make_page(service: Service, facts: Any) -> Page:
     Args:
         service: takes its jobs.
         facts: from :func:`open_facts`.
+
+    Raises:
+        EngineError: no picture can be kept beside the jobs.
     """
+    uploads = Uploads(service.store.folder / "page")
+    uploads.open()
+    os.environ["GRADIO_TEMP_DIR"] = str(uploads.folder)
     _keep_silent()
     import gradio
     from gradio.routes import mount_gradio_app
@@ -60,28 +68,28 @@ def make_page(service: Service, facts: Any) -> Page:
     from iclight_local.ui import page
 
     jobs = PageJobs(service)
-    outer = Starlette()
-    visitors = Visitors(outer, service)
-
-    def owner(request: gradio.Request) -> str:
-        found = visitors.owner(dict(request.cookies))
-        assert found is not None
-        return found
-
-    drawn = page.Page(Asking(jobs), owner, facts)
-    outer.router.routes.append(page_routes(jobs, visitors))
+    drawn = page.Page(Asking(jobs), uploads, facts)
+    uploads.share()
+    parts = Starlette(routes=[page_routes(jobs)])
+    # All that the environment could switch on is said here: nothing of it is wanted.
     mount_gradio_app(
-        outer,
-        drawn.blocks, path="", show_error=False, ssr_mode=False, theme=_theme(gradio), head=_HEAD, footer_links=[],
-        max_file_size=service.limits.body, enable_monitoring=False,
+        parts,
+        drawn.blocks, path="", root_path=PATH, show_error=False, theme=_theme(gradio), head=_HEAD, footer_links=[],
+        ssr_mode=False, max_file_size=service.limits.body, enable_monitoring=False, run_history=False, mcp_server=False,
+        pwa=False,
     )  # fmt: skip
+    calls = frozenset(number for number, each in drawn.blocks.fns.items() if each.fn is not None)
+    gate = Visitors(Doors(parts, service, uploads, calls), service)
 
     @asynccontextmanager
     async def lifespan() -> AsyncIterator[None]:
-        async with outer.router.lifespan_context(outer):
-            yield
+        try:
+            async with parts.router.lifespan_context(parts):
+                yield
+        finally:
+            uploads.clear()
 
-    return Page(PATH, Starlette(routes=[Mount(PATH, app=visitors)]), lifespan)
+    return Page(PATH, Starlette(routes=[Mount(PATH, app=gate)]), lifespan)
 
 
 def _keep_silent() -> None:

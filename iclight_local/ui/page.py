@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,15 +12,16 @@ import gradio as gr
 
 from iclight_local.errors import ICLightError
 from iclight_local.light.lamp import ANGLES
-from iclight_local.ui.asking import LAMP, PAINTED, REFERENCE, Asking, Fields, Told, layers
+from iclight_local.ui.asking import LAMP, PAINTED, PAINTED_SIZE, REFERENCE, Asking, Fields, Told
 from iclight_local.ui.knobs import ADVANCED, KEEPING, KNOBS, SIZE, component, restored
 from iclight_local.ui.matting import ADD, REMOVE
 from iclight_local.ui.quick import DIRECTIONS, LOOKS, SHEET_LIGHTS
+from iclight_local.ui.uploads import Uploads
 
-CANVAS = (512, 640)
-"""Pixels on which a light is painted."""
+_LAYERS = 8
 _LIGHT_BRUSH = ["#ffffff", "#ffd9a0", "#ff9040", "#ff4060", "#60a0ff", "#a0d8ff", "#808080", "#000000"]
 _NO_CUT: Mapping[str, str] = {}
+"""What the hidden field of the cut-out holds before there is one; it lies in the browser, and no session has to."""
 
 
 @dataclass(frozen=True)
@@ -49,17 +51,29 @@ def _path_of(payload: Any) -> str | None:
     return None if payload is None else payload.path
 
 
+def _painting(**how: Any) -> gr.ImageEditor:
+    """An editor of which the strokes alone are taken, as files: none is decoded before its size was looked at."""
+    found = gr.ImageEditor(sources=[], transforms=None, layers=False, height=420, buttons=[], **how)
+    found.preprocess = _layers_of  # type: ignore[method-assign,assignment]
+    return found
+
+
+def _layers_of(payload: Any) -> list[str]:
+    """The files of the layers, the lowest first."""
+    return [] if payload is None else [layer.path for layer in payload.layers[:_LAYERS]]
+
+
 class Page:
     """The whole page.
 
     Args:
         asking: does what its buttons say.
-        owner: whose jobs the browser of a request sees.
+        uploads: keeps pictures for the browser.
         facts: about this machine.
     """
 
-    def __init__(self, asking: Asking, owner: Callable[[gr.Request], str], facts: Facts) -> None:
-        self._asking, self._owner, self._facts = asking, owner, facts
+    def __init__(self, asking: Asking, uploads: Uploads, facts: Facts) -> None:
+        self._asking, self._uploads, self._facts = asking, uploads, facts
         self._knobs: dict[str, Any] = {}
         with gr.Blocks(title="iclight-local", analytics_enabled=False, delete_cache=(600, 86_400)) as self.blocks:
             gr.Markdown(f"# Relight\n{facts.engine}")
@@ -98,18 +112,21 @@ class Page:
                 "What is tinted is cut away. Paint **green** what belongs to the subject, **red** what does not."
             )
             show = gr.Button("Show the cut-out")
-            self._editor = gr.ImageEditor(
-                label="Cut-out", type="numpy", sources=[], transforms=None, layers=False, height=420, buttons=[],
+            self._editor = _painting(
+                label="Cut-out",
                 brush=gr.Brush(default_size=24, colors=[ADD, REMOVE], default_color=ADD, color_mode="fixed"),
                 elem_id="matte",
             )  # fmt: skip
-        self._cut = gr.State(_NO_CUT)
+        self._cut = gr.JSON(dict(_NO_CUT), visible="hidden")
         look = gr.Dropdown(["", *LOOKS], value="", label="Look", info="A prompt and a light to begin with.")
         self._knobs["prompt"] = gr.Textbox(
             label="prompt", info=KNOBS["prompt"].description, lines=2, elem_id="prompt",
             value=self._facts.starts.get("prompt", ""),
         )  # fmt: skip
-        show.click(self._show_cut_out, self._subject, [self._editor, self._cut, self._note], api_visibility="private")
+        show.click(
+            self._show_cut_out, self._subject, [self._editor, self._cut, self._note], queue=False,
+            api_visibility="private",
+        )  # fmt: skip
         self._look = look
 
     def _draw_light(self) -> None:
@@ -124,9 +141,8 @@ class Page:
             )  # fmt: skip
         with gr.Column(visible=False) as painted:
             gr.Markdown("Paint where the light comes from, on black.")
-            self._paint = gr.ImageEditor(
-                label="Light map", type="numpy", sources=[], transforms=None, layers=False, height=420, buttons=[],
-                canvas_size=CANVAS, fixed_canvas=True, elem_id="paint",
+            self._paint = _painting(
+                label="Light map", canvas_size=PAINTED_SIZE, fixed_canvas=True, elem_id="paint",
                 brush=gr.Brush(default_size=60, colors=[*_LIGHT_BRUSH], default_color="#ffffff"),
             )  # fmt: skip
         with gr.Column(visible=False) as reference:
@@ -178,11 +194,12 @@ class Page:
         def asked(request: gr.Request, *values: Any) -> Told:
             asked_more, found = values[: len(more)], values[len(more) :]
             subject, address, light_from, paint, reference, background, cut, editor = found[: len(pictures)]
+            cut = cut if isinstance(cut, dict) else _NO_CUT
             fields = Fields(
-                subject, "" if address is None else address, light_from, layers(paint), reference, background,
-                cut, layers(editor), dict(zip(names, found[len(pictures) :], strict=True)),
+                subject, "" if address is None else address, light_from, paint, reference, background,
+                cut, editor, dict(zip(names, found[len(pictures) :], strict=True)),
             )  # fmt: skip
-            return work(self._owner(request), fields, *asked_more)
+            return work(_owner(request), fields, *asked_more)
 
         button.click(
             asked, [*more, *pictures, *self._knobs.values()], told, queue=False, api_visibility="private"
@@ -195,12 +212,16 @@ class Page:
             self._editor,
         ]  # fmt: skip
 
-    def _show_cut_out(self, subject: str | None, request: gr.Request) -> tuple[Any, Any, Any]:
+    async def _show_cut_out(self, subject: str | None, request: gr.Request) -> tuple[Any, Any, Any]:
+        owner, call = _owner(request), request.request
+        # None only in a request that another process was handed.
+        assert call is not None
         try:
-            picture, cut = self._asking.cut_out(self._owner(request), subject)
+            picture, cut = await self._asking.cut_out(owner, subject, call)
+            file = await asyncio.to_thread(self._uploads.keep, owner, "cut-out.jpg", picture)
         except ICLightError as error:
             return gr.skip(), _NO_CUT, gr.Markdown(str(error), visible=True)
-        return {"background": picture, "layers": [], "composite": None}, cut, gr.Markdown(visible=False)
+        return {"background": str(file), "layers": [], "composite": None}, cut, gr.Markdown(visible=False)
 
     def _restorer(self, *, always: bool) -> Callable[[str], list[Any]]:
         """What puts a result's settings into the fields.
@@ -220,6 +241,12 @@ class Page:
             return [gr.Markdown(said, visible=True), LAMP, *values]
 
         return restore
+
+
+def _owner(request: gr.Request) -> str:
+    """Whose jobs the browser of a call sees."""
+    owner: str = request.state.owner
+    return owner
 
 
 _ADOPT = "() => window.iclight.adopt()"

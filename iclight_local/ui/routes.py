@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import Awaitable, Callable
+import logging
 from pathlib import Path
 
 from PIL import Image
@@ -14,26 +14,29 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from iclight_local.errors import ICLightError, InvalidRequest
+from iclight_local.errors import InvalidRequest
 from iclight_local.imaging.lightmap import INITIAL_LATENT_RAMP, draw_lights
 from iclight_local.imaging.sheet import grid
 from iclight_local.jobs.base import Job
 from iclight_local.light import parse_lights
-from iclight_local.ui.jobs import PageJobs
-from iclight_local.ui.visitors import Visitors
+from iclight_local.server.answers import Endpoint, respond
+from iclight_local.ui.copying import HERE
+from iclight_local.ui.doors import PARTS, refusal
+from iclight_local.ui.jobs import NO_JOB, PageJobs
 
+_log = logging.getLogger(__name__)
 STATIC = Path(__file__).parent / "static"
 MAP_SIZE = (256, 320)
 """Pixels of the light map that the lamp shows."""
 COLUMNS = 4
 _MOST_LIGHTS = 40
-_NO_JOB = "There is no such job, or no longer."
-Endpoint = Callable[[Request], Awaitable[Response]]
+_SHEET_PIXELS = 48_000_000
+"""A sheet of larger pictures shows them smaller."""
 
 
-def page_routes(jobs: PageJobs, visitors: Visitors) -> Mount:
+def page_routes(jobs: PageJobs) -> Mount:
     """All of them, under ``page``."""
-    routes = Routes(jobs, visitors)
+    routes = Routes(jobs)
     table = [
         ("/light", ["GET"], routes.light),
         ("/sheet", ["GET"], routes.sheet),
@@ -45,14 +48,14 @@ def page_routes(jobs: PageJobs, visitors: Visitors) -> Mount:
         ("/jobs/{job}/{index:int}", ["GET"], routes.result),
     ]
     found: list[Route | Mount] = [Route(path, _worded(endpoint), methods=methods) for path, methods, endpoint in table]
-    return Mount("/page", app=Starlette(routes=[*found, Mount("/static", app=StaticFiles(directory=STATIC))]))
+    return Mount(PARTS.rstrip("/"), app=Starlette(routes=[*found, Mount("/static", app=StaticFiles(directory=STATIC))]))
 
 
 class Routes:
-    """The endpoints; whose jobs are meant says the browser's cookie."""
+    """The endpoints; whose jobs are meant says the state of a request."""
 
-    def __init__(self, jobs: PageJobs, visitors: Visitors) -> None:
-        self._jobs, self._visitors = jobs, visitors
+    def __init__(self, jobs: PageJobs) -> None:
+        self._jobs = jobs
 
     async def light(self, request: Request) -> Response:
         """The light map of a text, as fc sees it; PNG."""
@@ -61,63 +64,62 @@ class Routes:
 
     async def jobs(self, request: Request) -> Response:
         """The browser's newest jobs."""
-        return JSONResponse({"jobs": await asyncio.to_thread(self._jobs.newest, self._owner(request))}, headers=_NOW)
+        return JSONResponse({"jobs": await asyncio.to_thread(self._jobs.newest, request.state.owner)}, headers=_NOW)
 
     async def job(self, request: Request) -> Response:
         """One of them."""
-        return JSONResponse(await asyncio.to_thread(self._jobs.told, self._own(request)), headers=_NOW)
+        job, base = await self._own(request), self._jobs.base(request)
+        told = await asyncio.to_thread(self._jobs.told, job)
+        # The details are kept, and were told without knowing by what name this server is called.
+        copies = [(name, text.replace(HERE, base)) for name, text in told.get("copies", [])]
+        return JSONResponse({**told, "copies": copies}, headers=_NOW)
 
     async def cancel(self, request: Request) -> Response:
         """End one of them."""
-        await asyncio.to_thread(self._jobs.cancel, self._own(request))
+        await asyncio.to_thread(self._jobs.cancel, await self._own(request))
         return JSONResponse({})
 
     async def preview(self, request: Request) -> Response:
         """How it looks so far."""
-        found = await asyncio.to_thread(self._jobs.preview, self._own(request))
+        found = await asyncio.to_thread(self._jobs.preview, await self._own(request))
         if found is None:
             raise InvalidRequest("There is no preview.")
         return Response(found, media_type="image/jpeg", headers=_KEPT)
 
     async def before(self, request: Request) -> Response:
         """The picture it was given."""
-        found = await asyncio.to_thread(self._jobs.before, self._own(request))
+        found = await asyncio.to_thread(self._jobs.before, await self._own(request))
         return Response(found, media_type="image/webp", headers=_KEPT)
 
     async def result(self, request: Request) -> Response:
         """One of its results, the very file with its record."""
-        job, index = self._own(request), request.path_params["index"]
-        file = self._jobs.output(job, index)
+        job, index = await self._own(request), request.path_params["index"]
+        file = await asyncio.to_thread(self._jobs.output, job, index)
         if file is None:
-            raise InvalidRequest(_NO_JOB)
+            raise InvalidRequest(NO_JOB)
         return FileResponse(file, media_type=job.outputs[index], headers=_KEPT)
 
     async def sheet(self, request: Request) -> Response:
         """The first results of several jobs on one sheet, under their lights; PNG."""
         ids = request.query_params.get("jobs", "").split(",")[:_MOST_LIGHTS]
-        owner = self._owner(request)
+        return Response(await asyncio.to_thread(self._sheet, request.state.owner, ids), media_type="image/png")
+
+    def _sheet(self, owner: str, ids: list[str]) -> bytes:
         jobs = [job for job in (self._jobs.own(owner, each) for each in ids) if job is not None]
-        return Response(await asyncio.to_thread(self._drawn_sheet, jobs), media_type="image/png")
-
-    def _drawn_sheet(self, jobs: list[Job]) -> bytes:
         files = [(str(job.asked.values.get("light", "no light")), self._jobs.output(job, 0)) for job in jobs]
-        pictures = [(light, Image.open(file)) for light, file in files if file is not None]
-        if not pictures:
+        found = [(light, file) for light, file in files if file is not None]
+        if not found:
             raise InvalidRequest("None of these jobs has a result.")
-        size = pictures[0][1].size
-        same = [(light, each) for light, each in pictures if each.size == size]
-        return _png(grid([each for _, each in same], [light for light, _ in same], COLUMNS))
+        with Image.open(found[0][1]) as first:
+            width, height = first.size
+        scale = min(1.0, (_SHEET_PIXELS / (len(found) * width * height)) ** 0.5)
+        size = max(1, round(width * scale)), max(1, round(height * scale))
+        return _png(grid([_sized(file, size) for _, file in found], [light for light, _ in found], COLUMNS))
 
-    def _owner(self, request: Request) -> str:
-        found = self._visitors.owner(request.cookies)
-        # Nobody comes here whom the visitors' gate does not know.
-        assert found is not None
-        return found
-
-    def _own(self, request: Request) -> Job:
-        found = self._jobs.own(self._owner(request), request.path_params["job"])
+    async def _own(self, request: Request) -> Job:
+        found = await asyncio.to_thread(self._jobs.own, request.state.owner, request.path_params["job"])
         if found is None:
-            raise InvalidRequest(_NO_JOB)
+            raise InvalidRequest(NO_JOB)
         return found
 
 
@@ -132,11 +134,17 @@ def _worded(endpoint: Endpoint) -> Endpoint:
         try:
             return await endpoint(request)
         except InvalidRequest as error:
-            return JSONResponse({"error": str(error)}, 404 if str(error) == _NO_JOB else 400, headers=_NOW)
-        except ICLightError as error:
-            return JSONResponse({"error": str(error)}, 500, headers=_NOW)
+            return respond(refusal("not_found" if str(error) == NO_JOB else "invalid", str(error)))
+        except Exception:  # noqa: BLE001  # whatever it was, who looks at the page gets a sentence
+            _log.exception("the page")
+            return respond(refusal("failed", "The page failed at this; the server's log says why."))
 
     return answer
+
+
+def _sized(file: Path, size: tuple[int, int]) -> Image.Image:
+    with Image.open(file) as image:
+        return image.copy() if image.size == size else image.resize(size)
 
 
 def _light_map(text: str) -> bytes:
