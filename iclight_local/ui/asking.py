@@ -6,7 +6,7 @@ import asyncio
 import io
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from iclight_local.plan import SET_BY_NORMALS, random_seed
 from iclight_local.ui.jobs import CUT_OUT, NORMALS, RELIGHT, PageJobs
 from iclight_local.ui.knobs import given
 from iclight_local.ui.matting import corrected, painted_light, shown
+from iclight_local.ui.uploads import GONE
 
 PAINTED_SIZE = (512, 640)
 """Width and height on which a light is painted."""
@@ -33,8 +34,9 @@ LAMP, PAINTED, REFERENCE = "the lamp", "a painted map", "another picture"
 NO_PICTURE = "There is no picture yet: drop one, take one with the camera, or give its address."
 NO_FILE = "There is no picture yet: drop one, or take one with the camera; of an address no cut-out is shown."
 _NO_CUT_OUT = "The cut-out did not come: the server goes down, or the job was cancelled."
-_GONE = "A picture is no longer here: drop it again."
 _PAINT_PIXELS = 2**24
+MOST_LIGHTS = 40
+"""Of a contact sheet."""
 _log = logging.getLogger(__name__)
 Told = dict[str, Any]
 """What a button hands to the page's scripts: a job, several by their lights, or a sentence."""
@@ -83,33 +85,46 @@ class Asking:
 
     def normals(self, owner: str, fields: Fields) -> Told:
         """The normal map, with the knobs that its runs leave open."""
+        # Its lights are its own, and so is what stands behind the subject.
+        own = replace(fields, light_from=LAMP, background=None)
 
         def job() -> Told:
-            values = {name: value for name, value in self._values(fields).items() if name not in SET_BY_NORMALS}
-            # Its lights are its own.
-            files = self._files(owner, fields)
-            return {"job": self._submit(owner, NORMALS, values, {k: v for k, v in files.items() if k in _SUBJECT})}
+            values = {name: value for name, value in self._values(own).items() if name not in SET_BY_NORMALS}
+            return {"job": self._submit(owner, NORMALS, values, self._files(owner, own))}
 
         return _worded(job)
 
-    def sheet(self, owner: str, fields: Fields, words: Sequence[str], more: str) -> Told:
-        """One relight for each light, all with one seed."""
+    def sheet(self, owner: str, fields: Fields, words: Sequence[str], more: str | None) -> Told:
+        """One relight for each light, all with one seed; all of them, or none."""
+        own = replace(fields, light_from=LAMP)
 
         def jobs() -> Told:
-            lights = [*words, *(each.strip() for each in more.split(",") if each.strip())]
-            if not lights:
-                raise InvalidRequest("There is no light: choose some, or write one.")
+            written = [] if more is None else more.split(",")
+            lights = list(dict.fromkeys([*words, *(each.strip() for each in written if each.strip())]))
+            if not 0 < len(lights) <= MOST_LIGHTS:
+                raise InvalidRequest(f"There are {len(lights)} lights: choose or write from 1 to {MOST_LIGHTS}.")
             for light in lights:
                 parse_lights(light)
-            values = {"seed": random_seed(), **self._values(fields)}
-            files = {name: data for name, data in self._files(owner, fields).items() if name not in _LIGHTS}
-            found = [
-                [light, self._submit(owner, RELIGHT, {**values, "light": light, "number_of_images": 1}, files)]
-                for light in dict.fromkeys(lights)
-            ]
-            return {"jobs": found}
+            values = {"seed": random_seed(), **self._values(own), "number_of_images": 1}
+            return {"jobs": self._submit_all(owner, values, lights, self._files(owner, own))}
 
         return _worded(jobs)
+
+    def _submit_all(
+        self, owner: str, values: Mapping[str, Any], lights: Sequence[str], files: Mapping[str, bytes]
+    ) -> list[list[str]]:
+        found: list[list[str]] = []
+        try:
+            for light in lights:
+                found.append([light, self._submit(owner, RELIGHT, {**values, "light": light}, files)])
+        except ICLightError:
+            # Nobody would see what became of those that were taken.
+            for _, job_id in found:
+                job = self._jobs.own(owner, job_id)
+                if job is not None:
+                    self._jobs.cancel(job)
+            raise
+        return found
 
     async def cut_out(self, owner: str, subject: str | None, call: Request) -> tuple[bytes, dict[str, str]]:
         """The matte as the brush shows it, and the cut-out that it belongs to.
@@ -196,15 +211,11 @@ class Asking:
         return Image.open(io.BytesIO(file.read_bytes())).convert("RGBA")
 
 
-_LIGHTS = ("light_map", "light_reference")
-_SUBJECT = ("subject_image", "matte")
-
-
 def _read(path: str) -> bytes:
     try:
         return Path(path).read_bytes()
     except OSError:
-        raise InvalidRequest(_GONE) from None
+        raise InvalidRequest(GONE) from None
 
 
 def _layers(files: Sequence[str]) -> list[UInt8Array]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Container, Iterator
+from collections.abc import Container
 from pathlib import Path
 from typing import Any
 
@@ -25,25 +25,29 @@ from iclight_local.server.answers import guarded, respond
 from iclight_local.server.limits import App, Message, Receive, Scope, Send
 from iclight_local.server.reading import read_call
 from iclight_local.server.service import Service
-from iclight_local.ui.uploads import Uploads
+from iclight_local.ui.uploads import GONE, Uploads
 
 UPLOAD, PROGRESS, RUN = "/gradio_api/upload", "/gradio_api/upload_progress", "/gradio_api/run/predict"
-FILE = "/gradio_api/file="
+FILE, NUMBER = "/gradio_api/file=", "/gradio_api/app_id"
 PARTS = "/page/"
 """What is under it are this project's own routes."""
-_READ = ("/", "/theme.css", "/favicon.ico", "/manifest.json")
+_READ = ("/", NUMBER, "/theme.css", "/favicon.ico", "/manifest.json")
 _READ_UNDER = ("/assets/", "/static/")
 _SHOWN = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp", "GIF": "image/gif", "AVIF": "image/avif"}
 """Kinds of pictures that browsers show; no other file is handed out as what a browser could run."""
 _TAKEN = 'data: {"msg": "done"}\n\n'
 """An upload is not followed: who did would hold a connection, and the server's end, up."""
 _NOT_THERE = "There is no such thing on this page."
-_NO_FILE = "This picture is no longer here: drop it again."
 
 
 def refusal(fault: Fault, sentence: str) -> Answer:
     """``{"error": sentence}``, as the page's scripts read it."""
     return Answer(STATUS[fault], {"error": sentence})
+
+
+def lost() -> Answer:
+    """What Gradio's scripts take for a server that went away: they look for it, and load the page again."""
+    return refusal("unauthorized", "Connection errored out. ")
 
 
 class Doors:
@@ -95,7 +99,7 @@ class Doors:
     async def _file(self, request: Request, path: str) -> Response:
         found = await asyncio.to_thread(self._uploads.own, request.state.owner, path)
         if found is None:
-            return respond(refusal("not_found", _NO_FILE))
+            return respond(refusal("not_found", GONE))
         kind = await asyncio.to_thread(_kind, found)
         return FileResponse(found, media_type=kind, headers={"cache-control": "private, max-age=3600"})
 
@@ -104,14 +108,17 @@ class Doors:
         fields = (await read_call(request, self._service.limits.body)).fields
         number, data = fields.get("fn_index"), fields.get("data")
         if type(number) is not int or number not in self._calls or not isinstance(data, list):
-            raise InvalidRequest("The page was changed meanwhile: load it again.")
-        owner, named = request.state.owner, list(_paths(data))
-        if not await asyncio.to_thread(lambda: all(self._is_own(owner, path) for path in named)):
-            raise InvalidRequest(_NO_FILE)
-        return _Handed(self._app, json.dumps({"fn_index": number, "data": data}).encode())
+            # The page is of another version of this server.
+            return respond(lost())
+        owned = await asyncio.to_thread(self._owned, request.state.owner, data)
+        return _Handed(self._app, json.dumps({"fn_index": number, "data": owned}).encode())
 
-    def _is_own(self, owner: str, path: Any) -> bool:
-        return isinstance(path, str) and self._uploads.own(owner, path) is not None
+    def _owned(self, owner: str, value: Any) -> Any:
+        """A value in which every path is the owner's; another becomes one of theirs at which nothing is."""
+        if isinstance(value, dict):
+            found = {name: self._owned(owner, each) for name, each in value.items()}
+            return {**found, "path": self._uploads.known(owner, value["path"])} if "path" in value else found
+        return [self._owned(owner, each) for each in value] if isinstance(value, list) else value
 
 
 def _kind(file: Path) -> str:
@@ -140,14 +147,3 @@ class _Handed(Response):
             return {"type": "http.request", "body": self._told, "more_body": False}
 
         await self._app({**scope, "headers": headers, "query_string": b""}, replayed, send)
-
-
-def _paths(value: Any) -> Iterator[Any]:
-    """Whatever a value names as the path of a file, however deep."""
-    if isinstance(value, dict):
-        if "path" in value:
-            yield value["path"]
-        value = list(value.values())
-    if isinstance(value, list):
-        for each in value:
-            yield from _paths(each)

@@ -20,6 +20,7 @@ from iclight_local.imaging.sheet import grid
 from iclight_local.jobs.base import Job
 from iclight_local.light import parse_lights
 from iclight_local.server.answers import Endpoint, respond
+from iclight_local.ui.asking import MOST_LIGHTS
 from iclight_local.ui.copying import HERE
 from iclight_local.ui.doors import PARTS, refusal
 from iclight_local.ui.jobs import NO_JOB, PageJobs
@@ -29,7 +30,6 @@ STATIC = Path(__file__).parent / "static"
 MAP_SIZE = (256, 320)
 """Pixels of the light map that the lamp shows."""
 COLUMNS = 4
-_MOST_LIGHTS = 40
 _SHEET_PIXELS = 48_000_000
 """A sheet of larger pictures shows them smaller."""
 
@@ -101,7 +101,7 @@ class Routes:
 
     async def sheet(self, request: Request) -> Response:
         """The first results of several jobs on one sheet, under their lights; PNG."""
-        ids = request.query_params.get("jobs", "").split(",")[:_MOST_LIGHTS]
+        ids = request.query_params.get("jobs", "").split(",")[:MOST_LIGHTS]
         return Response(await asyncio.to_thread(self._sheet, request.state.owner, ids), media_type="image/png")
 
     def _sheet(self, owner: str, ids: list[str]) -> bytes:

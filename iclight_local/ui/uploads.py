@@ -12,9 +12,11 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from iclight_local.errors import EngineError
 
+GONE = "A picture is no longer here: drop it again."
 FILES = 64
 """Files that one owner has at most; the painted layers of an editor are sent anew with every relight."""
 TOTAL_BYTES = 4 * 2**30
@@ -78,7 +80,8 @@ class Uploads:
         try:
             with self._lock:
                 self._make_room(owner, len(data))
-                place.mkdir(parents=True, mode=0o700)
+                place.parent.mkdir(mode=0o700, exist_ok=True)
+                place.mkdir(mode=0o700)
             (place / name).write_bytes(data)
         except OSError as error:
             shutil.rmtree(place, ignore_errors=True)
@@ -97,6 +100,11 @@ class Uploads:
         except (OSError, ValueError):
             return None
         return found
+
+    def known(self, owner: str, path: Any) -> str:
+        """A path as :meth:`own` has it; where it is None a path at which nothing is."""
+        found = self.own(owner, path) if isinstance(path, str) else None
+        return str(self._of(owner) / "none" / "none" if found is None else found)
 
     def _of(self, owner: str) -> Path:
         return self.folder / hashlib.sha256(owner.encode()).hexdigest()[:32]

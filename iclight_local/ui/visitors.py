@@ -23,7 +23,7 @@ from iclight_local.server.answers import guarded, respond
 from iclight_local.server.limits import App, Message, Receive, Scope, Send
 from iclight_local.server.reading import read_call
 from iclight_local.server.service import Busy, Service, Unauthorized
-from iclight_local.ui.doors import refusal
+from iclight_local.ui.doors import NUMBER, RUN, lost, refusal
 
 COOKIE = "iclight"
 LOGIN = "/login"
@@ -77,11 +77,12 @@ class Visitors:
             await respond(refusal("unauthorized", _STRANGE))(scope, receive, send)
         elif path == LOGIN and request.method == "POST":
             await (await guarded(refusal, self._log_in)(request))(scope, receive, send)
-        elif owner is not None:
+        elif owner is not None or path == NUMBER:
             request.state.owner = owner
             await self._app(scope, receive, _with(send, {}))
         elif self._service.keyed:
-            await _login_page(request)(scope, receive, send)
+            answer = respond(lost()) if path == RUN else _login_page(request)
+            await answer(scope, receive, send)
         else:
             token = secrets.token_urlsafe(24)
             request.state.owner = self.owner({COOKIE: token})
