@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import logging
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from PIL import Image
 from starlette.requests import Request
 
 from iclight_local.dialects.pictures import opened_picture
+from iclight_local.dialects.values import shown as shown_value
 from iclight_local.engines.record import recorded_run
 from iclight_local.errors import ICLightError, InvalidRequest
 from iclight_local.imaging.files import decode
@@ -35,6 +37,7 @@ NO_PICTURE = "There is no picture yet: drop one, take one with the camera, or gi
 NO_FILE = "There is no picture yet: drop one, or take one with the camera; of an address no cut-out is shown."
 _NO_CUT_OUT = "The cut-out did not come: the server goes down, or the job was cancelled."
 _PAINT_PIXELS = 2**24
+_ADDRESS = re.compile(r"https?://|data:", re.IGNORECASE)
 MOST_LIGHTS = 40
 """Of a contact sheet."""
 _log = logging.getLogger(__name__)
@@ -179,9 +182,12 @@ class Asking:
         if fields.light_from != LAMP:
             values.pop("light", None)
         if fields.subject is None:
-            if not fields.address.strip():
+            address = fields.address.strip()
+            if not address:
                 raise InvalidRequest(NO_PICTURE)
-            values["subject_image"] = fields.address.strip()
+            if not _ADDRESS.match(address):
+                raise InvalidRequest(f"The picture's address is {shown_value(address)}, but must begin with https://.")
+            values["subject_image"] = address
         return values
 
     def _files(self, owner: str, fields: Fields) -> dict[str, bytes]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -23,6 +24,7 @@ ELSEWHERE = (*PICTURES, "prompt", "light", "light_source")
 """Knobs that have a place of their own; the words of ``light_source`` are among those of ``light``."""
 ADVANCED = tuple(name for name in KNOBS if name not in (*KEEPING, *SIZE, *ELSEWHERE))
 """All others: what is declared anew stands here by itself."""
+_RGBA = re.compile(r"rgba?\(([\d.]+), *([\d.]+), *([\d.]+)(?:, *[\d.]+)?\)")
 _EXACT = 2**53
 """Whole numbers above it are not exact in a browser."""
 
@@ -62,6 +64,9 @@ def given(names: Iterable[str], values: Iterable[Any]) -> dict[str, Any]:
     for name, value in zip(names, values, strict=True):
         if value is None or (isinstance(value, str) and not value.strip()):
             continue
+        if KNOBS[name].type is str and (drawn := _RGBA.fullmatch(str(value))):
+            # As a browser's colour picker says it.
+            value = "#" + "".join(f"{min(255, round(float(level))):02x}" for level in drawn.groups())
         if value != RelightRequest.model_fields[name].default:
             found[name] = value
     return found

@@ -167,6 +167,8 @@ class Page:
         with gr.Accordion("Advanced", open=False):
             self._draw_knobs(ADVANCED)
         back = gr.UploadButton("Settings of a result…", file_types=["image"], size="sm", elem_id="restore")
+        # Gradio's own looks at the file's name, which it has not kept.
+        back.preprocess = _path_of  # type: ignore[method-assign]
         outputs = [self._note, self._light_from, *self._knobs.values()]
         for event, source in ((back.upload, back), (self._subject.upload, self._subject)):
             event(
