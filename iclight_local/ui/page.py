@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
+from PIL import Image
 
 from iclight_local.errors import ICLightError
 from iclight_local.light.lamp import ANGLES
@@ -126,7 +127,7 @@ class Page:
             gr.Markdown("Paint where the light comes from, on black.")
             self._paint = gr.ImageEditor(
                 label="Light map", type="numpy", sources=[], transforms=None, layers=False, height=420, buttons=[],
-                canvas_size=CANVAS, fixed_canvas=True, elem_id="paint",
+                value={"background": Image.new("RGB", CANVAS), "layers": [], "composite": None}, elem_id="paint",
                 brush=gr.Brush(default_size=60, colors=[*_LIGHT_BRUSH], default_color="#ffffff"),
             )  # fmt: skip
         with gr.Column(visible=False) as reference:
