@@ -49,13 +49,19 @@ def component(name: str, value: Any = None) -> gr.components.Component:
         return gr.ColorPicker(start, label=label, info=info)
     if field.type is str:
         return gr.Textbox("" if start is None else start, label=label, info=info)
+    if _typed(name):
+        return gr.Textbox("" if start is None else str(start), label=label, info=info, placeholder=field.default)
     low, high, step = (constraint(declared, key) for key in ("ge", "le", "multiple_of"))
-    if high > _EXACT:
-        return gr.Textbox("", label=label, info=info, placeholder=field.default)
-    if start is None:
-        return gr.Number(None, label=label, info=info, placeholder=field.default)
     usual = 1 if field.type is int else 0.05
     return gr.Slider(low, high, start, step=usual if step is None else step, label=label, info=info)
+
+
+def _typed(name: str) -> bool:
+    """Whether a number is written as text: a large one, or one that may be left open, of which gr.Number makes 0."""
+    field, declared = KNOBS[name], RelightRequest.model_fields[name]
+    if field.type not in (int, float):
+        return False
+    return declared.default is None or constraint(declared, "le") > _EXACT
 
 
 def given(names: Iterable[str], values: Iterable[Any]) -> dict[str, Any]:
@@ -68,8 +74,16 @@ def given(names: Iterable[str], values: Iterable[Any]) -> dict[str, Any]:
             # As a browser's colour picker says it.
             value = "#" + "".join(f"{min(255, round(float(level))):02x}" for level in drawn.groups())
         if value != RelightRequest.model_fields[name].default:
-            found[name] = value
+            found[name] = _number(name, value) if _typed(name) else value
     return found
+
+
+def _number(name: str, text: str) -> Any:
+    """A number that was written; what is none is left, and refused with its sentence by whoever checks all knobs."""
+    try:
+        return KNOBS[name].type(text)
+    except ValueError:
+        return text
 
 
 def restored(names: Iterable[str], knobs: Mapping[str, Any]) -> list[Any]:
@@ -88,7 +102,6 @@ def restored(names: Iterable[str], knobs: Mapping[str, Any]) -> list[Any]:
 
 
 def _shown(name: str, value: Any) -> Any:
-    field = KNOBS[name]
     if value is None:
-        return "" if field.choices or field.type is str or name == "seed" else None
-    return str(value) if name == "seed" else value
+        return ""
+    return str(value) if _typed(name) else value

@@ -99,10 +99,34 @@ def _keep_silent() -> None:
 
 
 def _theme(gradio: Any) -> Any:
-    """The machine's own letters: nothing is fetched for them."""
-    return gradio.themes.Soft(
+    """The machine's own letters: nothing is fetched for them. Words on amber are dark, and none is amber."""
+    theme = gradio.themes.Soft(
         primary_hue="amber",
         neutral_hue="slate",
         font=["system-ui", "sans-serif"],
         font_mono=["ui-monospace", "monospace"],
     )
+    ink = "*neutral_900"
+    return theme.set(
+        **_both("block_label_text_color", "*neutral_700", "*neutral_200"),
+        **_both("block_label_background_fill", "*neutral_100", "*neutral_700"),
+        **_both("block_title_text_color", "*neutral_800", "*neutral_100"),
+        **_both("block_title_background_fill", "transparent", "transparent"),
+        background_fill_primary="*neutral_50",
+        block_border_width="1px",
+        block_title_padding="0",
+        input_border_width="1px",
+        input_shadow="none",
+        **_both("block_info_text_color", "*neutral_600", "*neutral_400"),
+        **_both("input_border_color", "*neutral_300", "*neutral_600"),
+        **_both("checkbox_border_color", "*neutral_400", "*neutral_500"),
+        **_both("button_primary_background_fill", "*primary_400", "*primary_400"),
+        **_both("button_primary_background_fill_hover", "*primary_300", "*primary_300"),
+        **_both("button_primary_text_color", ink, ink),
+        **_both("checkbox_label_background_fill_selected", "*primary_200", "*primary_400"),
+        **_both("checkbox_label_text_color_selected", ink, ink),
+    )
+
+
+def _both(name: str, light: str, dark: str) -> dict[str, str]:
+    return {name: light, f"{name}_dark": dark}

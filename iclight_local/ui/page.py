@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
+from PIL import Image
 
 from iclight_local.errors import ICLightError
 from iclight_local.light.lamp import ANGLES
@@ -142,7 +143,8 @@ class Page:
         with gr.Column(visible=False) as painted:
             gr.Markdown("Paint where the light comes from, on black.")
             self._paint = _painting(
-                label="Light map", canvas_size=PAINTED_SIZE, fixed_canvas=True, elem_id="paint",
+                label="Light map", elem_id="paint",
+                value={"background": Image.new("RGB", PAINTED_SIZE), "layers": [], "composite": None},
                 brush=gr.Brush(default_size=60, colors=[*_LIGHT_BRUSH], default_color="#ffffff"),
             )  # fmt: skip
         with gr.Column(visible=False) as reference:

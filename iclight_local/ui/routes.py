@@ -123,7 +123,8 @@ class Routes:
         return found
 
 
-_KEPT = {"cache-control": "private, max-age=3600"}
+# Kept for whom they are: another may come to the same browser.
+_KEPT = {"cache-control": "private, max-age=3600", "vary": "cookie"}
 _NOW = {"cache-control": "no-store"}
 
 

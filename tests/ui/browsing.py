@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import re
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -102,6 +103,8 @@ class Visitor:
         expect(self.page.locator("#subject img")).to_be_visible()
 
     def relight(self) -> None:
+        """Press the button; what an earlier job left is marked, so that nobody takes it for this one's."""
+        self.page.evaluate("document.querySelectorAll('[data-is=download]').forEach((each) => each.dataset.is = 'old')")
         self.page.locator("#relight").click()
 
     def tab(self, name: str) -> None:
@@ -113,7 +116,11 @@ class Visitor:
 
     def sentence(self, name: str, told: str | re.Pattern[str]) -> None:
         """Wait for what stands over a job."""
-        expect(self.element(name).locator(".sentence")).to_have_text(told, timeout=PATIENCE_MS)
+        expect(self.element(name).get_by_role("status").first).to_have_text(told, timeout=PATIENCE_MS)
+
+    def refusal(self, name: str, told: str | re.Pattern[str]) -> None:
+        """Wait for why a job was not taken."""
+        expect(self.element(name).get_by_role("alert")).to_have_text(told, timeout=PATIENCE_MS)
 
     def done(self, name: str = "relight") -> Locator:
         """Wait for a result's download."""
@@ -143,9 +150,10 @@ class Visitor:
         self.page.mouse.move(x + right * 0.46 * box["width"], y - up * 0.46 * box["height"], steps=8)
         self.page.mouse.up()
 
-    def fetch(self, path: str) -> int:
+    def fetch(self, path: str, method: str = "GET") -> int:
         """The status of an address of the page, as this visitor's browser gets it."""
-        status: int = self.page.evaluate("(path) => fetch(path).then((answer) => answer.status)", path)
+        asked = "([path, method]) => fetch(path, { method }).then((answer) => answer.status)"
+        status: int = self.page.evaluate(asked, [path, method])
         return status
 
     def jobs(self) -> list[dict[str, Any]]:
@@ -161,6 +169,14 @@ def photograph(path: Path, size: tuple[int, int] = (160, 200)) -> Path:
     pixels[:, : size[0] // 2], pixels[:, size[0] // 2 :] = (210, 60, 30), (40, 170, 60)
     Image.fromarray(pixels).save(path)
     return path
+
+
+def until(visitor: Visitor, holds: Callable[[], bool]) -> None:
+    """Wait for what no selector can tell."""
+    last = time.monotonic() + PATIENCE_MS / 1000
+    while not holds():
+        assert time.monotonic() < last, "it did not come to hold"
+        visitor.page.wait_for_timeout(50)
 
 
 def shot(where: Locator) -> np.ndarray:

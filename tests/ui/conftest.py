@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext
 
 from benchmarks.page.browser import opened
 from tests.server.live import Live
-from tests.ui.browsing import DESKTOP, Visitor, photograph, serving_page
-
-Visit = Callable[..., Visitor]
+from tests.ui.browsing import DESKTOP, PHONE, Visitor, photograph, serving_page
 
 
 @pytest.fixture(scope="session")
@@ -36,30 +33,41 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
         yield found
 
 
+@pytest.fixture(scope="session")
+def touched(browser: Browser) -> Iterator[BrowserContext]:
+    """The same on a phone."""
+    with browser.new_context(viewport=PHONE, has_touch=True, is_mobile=True) as found:
+        yield found
+
+
 @pytest.fixture
 def visitor(context: BrowserContext, live: Live) -> Iterator[Visitor]:
     """Somebody whom the server does not know, with the page open."""
+    yield from _coming(context, live)
+
+
+@pytest.fixture
+def phone(touched: BrowserContext, live: Live) -> Iterator[Visitor]:
+    """The same with a phone."""
+    yield from _coming(touched, live)
+
+
+@pytest.fixture
+def stranger(browser: Browser) -> Iterator[Callable[[str], Visitor]]:
+    """Somebody with a browser of their own, who comes to the address of a server and has not opened the page yet."""
+    with ExitStack() as ends:
+        yield lambda url: Visitor(ends.enter_context(browser.new_context(viewport=DESKTOP)), url)
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    return photograph(tmp_path / "photo.png")
+
+
+def _coming(context: BrowserContext, live: Live) -> Iterator[Visitor]:
     found = Visitor(context, live.url)
     found.open()
     yield found
     # A job that a failed test left would be in the next one's way.
     live.engine.free.set()
     found.leave()
-
-
-@pytest.fixture
-def visit(browser: Browser, live: Live) -> Iterator[Visit]:
-    """Opens the page in a browser of its own; that of another server with ``url``."""
-    with ExitStack() as ends:
-
-        def come(size: dict[str, int] = DESKTOP, url: str = live.url, **how: Any) -> Visitor:
-            context = ends.enter_context(browser.new_context(viewport=size, **how))
-            return Visitor(context, url)
-
-        yield come
-        live.engine.free.set()
-
-
-@pytest.fixture
-def photo(tmp_path: Path) -> Path:
-    return photograph(tmp_path / "photo.png")

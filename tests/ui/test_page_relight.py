@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
+from iclight_local.errors import EngineError
 from iclight_local.imaging.metadata import read_record
 from tests.ui.browsing import photograph, shot
 
@@ -36,7 +37,7 @@ def test_what_stands_on_the_page_is_what_the_engine_gets(visitor, photo, live, t
 def test_without_a_picture_one_sentence_asks_for_it(visitor, live):
     before = len(live.engine.requests)
     visitor.relight()
-    visitor.sentence("relight", "There is no picture yet: drop one, take one with the camera, or give its address.")
+    visitor.refusal("relight", "There is no picture yet: drop one, take one with the camera, or give its address.")
     assert len(live.engine.requests) == before
 
 
@@ -48,14 +49,13 @@ def test_a_text_that_is_called_a_picture_gets_its_sentence(visitor, live, tmp_pa
     visitor.relight()
     told = "subject_image is text: a PNG, JPEG, WebP or TIFF picture is needed; give a picture file."
     visitor.sentence("relight", told)
-    expect(visitor.element("relight")).to_have_class(re.compile("failed"))
 
 
 def test_a_wrong_value_gets_its_sentence(visitor, photo):
     visitor.give(photo)
     visitor.page.locator("#light textarea, #light input").first.fill("from the moon")
     visitor.relight()
-    visitor.sentence("relight", re.compile("moon"))
+    visitor.refusal("relight", re.compile("moon"))
     # The lamp says so before anything is asked.
     expect(visitor.page.locator("iclight-lamp .sentence")).to_have_text(re.compile("moon"))
 
@@ -72,6 +72,27 @@ def test_a_job_is_shown_while_it_runs_and_can_be_cancelled(visitor, photo, live)
     visitor.sentence("relight", "Cancelled.")
     expect(result.locator(".result-preview")).to_have_count(0)
     assert [job["state"] for job in visitor.jobs()] == ["cancelled"]
+
+
+def test_a_refusal_does_not_end_the_job_before_it(visitor, photo, live):
+    live.engine.free.clear()
+    visitor.give(photo)
+    visitor.relight()
+    visitor.sentence("relight", "Relighting: 50 %")
+    visitor.page.locator("#light").locator("textarea, input").first.fill("from the moon")
+    visitor.relight()
+    visitor.refusal("relight", re.compile("moon"))
+    live.engine.free.set()
+    visitor.done()
+    visitor.refusal("relight", re.compile("moon"))
+
+
+def test_what_fails_says_why(visitor, photo, live, monkeypatch):
+    monkeypatch.setattr(live.engine, "error", EngineError("The lamp is broken."))
+    visitor.give(photo)
+    visitor.relight()
+    visitor.sentence("relight", "The lamp is broken.")
+    expect(visitor.element("relight")).to_have_class(re.compile("failed"))
 
 
 def test_before_and_after_part_where_the_slider_stands(visitor, photo):

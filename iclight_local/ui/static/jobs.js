@@ -47,7 +47,7 @@ export function words(job) {
   const waiting = job.position > 0 ? `Waiting: ${job.position} before it.` : "Waiting.";
   const said = {
     queued: waiting,
-    running: job.stage ? `${job.stage}: ${percent} %` : `Relighting: ${percent} %`,
+    running: `Relighting: ${percent} %`,
     done: job.seeds?.length ? `Done: seed ${job.seeds[0]}.` : "Done.",
     failed: job.error,
     cancelled: "Cancelled.",

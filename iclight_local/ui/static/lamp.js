@@ -2,8 +2,12 @@
 //
 // The words are the knob `light` itself: the text field beside it stays the one place where the light stands.
 
-const NEAR_A_WORD = Math.cos((7 * Math.PI) / 180);
-const STEP = 0.05;
+// Of the pad's half: a key moves the lamp by more than what draws it to a word, so that it gets away from there.
+const NEAR_A_WORD = 0.07;
+const STEP = 0.1;
+const RIM = 0.01;
+// The lamp's way from the pad's middle to its edge, of the pad's half; its handle shall stay in sight.
+const REACH = 0.92;
 
 function direction(azimuth, elevation) {
   const [a, e] = [azimuth, elevation].map((degrees) => (degrees * Math.PI) / 180);
@@ -21,6 +25,26 @@ class Lamp extends HTMLElement {
     this.listen();
     this.adopt();
     this.waitForField();
+    this.watchSubject();
+  }
+
+  /** Stand the picture that was given in the lamp's light, as soon as there is one. */
+  watchSubject() {
+    const place = document.querySelector("#subject");
+    if (!place) {
+      setTimeout(() => this.watchSubject(), 50);
+      return;
+    }
+    const picture = this.find("picture");
+    const look = () => {
+      const given = place.querySelector("img");
+      if (!given) picture.hidden = true;
+      else if (picture.src !== given.src) picture.src = given.src;
+    };
+    picture.onload = () => (picture.hidden = false);
+    picture.onerror = () => (picture.hidden = true);
+    new MutationObserver(look).observe(place, { subtree: true, childList: true, attributeFilter: ["src"] });
+    look();
   }
 
   /** The text field of the knob; it may be drawn later than this. */
@@ -42,12 +66,13 @@ class Lamp extends HTMLElement {
   listen() {
     this.pad.addEventListener("pointerdown", (event) => {
       this.pad.setPointerCapture(event.pointerId);
-      this.dragging = true;
+      // Which side it is on is kept while it is dragged, over the rim, too.
+      this.dragging = { behind: this.find("behind").checked };
       this.drag(event);
     });
     this.pad.addEventListener("pointermove", (event) => this.dragging && this.drag(event));
     for (const end of ["pointerup", "pointercancel"]) {
-      this.pad.addEventListener(end, () => (this.dragging = false));
+      this.pad.addEventListener(end, () => (this.dragging = null));
     }
     this.pad.addEventListener("keydown", (event) => this.key(event));
     for (const name of ["azimuth", "elevation", "tint", "colour", "kelvin", "softness", "intensity", "behind"]) {
@@ -59,21 +84,29 @@ class Lamp extends HTMLElement {
     this.find("none").addEventListener("click", () => this.write(""));
   }
 
-  /** A place on the pad, -1 to 1 to the right and up. */
-  place(x, y) {
+  /** A place on the pad, -1 to 1 to the right and up, before the subject or behind it; near a word it takes that. */
+  place(x, y, behind) {
     const length = Math.hypot(x, y);
     if (length > 1) [x, y] = [x / length, y / length];
-    const behind = this.find("behind").checked ? -1 : 1;
-    const near = Math.sqrt(Math.max(0, 1 - x * x - y * y)) * behind;
-    const azimuth = (Math.atan2(x, near) * 180) / Math.PI;
-    this.turn(Math.abs(y) > 0.999 ? 0 : azimuth, (Math.asin(y) * 180) / Math.PI);
+    const near = Object.keys(this.words).find((word) => {
+      const [right, up, front] = direction(...this.words[word]);
+      // What is at the rim is on both sides.
+      const there = behind ? front < RIM : front > -RIM;
+      return word !== "ambient" && there && Math.hypot(right - x, up - y) < NEAR_A_WORD;
+    });
+    if (near) {
+      this.choose(near);
+      return;
+    }
+    const depth = Math.sqrt(Math.max(0, 1 - x * x - y * y)) * (behind ? -1 : 1);
+    this.turn((Math.atan2(x, depth) * 180) / Math.PI, (Math.asin(y) * 180) / Math.PI);
   }
 
   drag(event) {
     const box = this.pad.getBoundingClientRect();
     const x = ((event.clientX - box.left) / box.width) * 2 - 1;
     const y = 1 - ((event.clientY - box.top) / box.height) * 2;
-    this.place(x / 0.92, y / 0.92);
+    this.place(x / REACH, y / REACH, this.dragging.behind);
   }
 
   key(event) {
@@ -82,18 +115,15 @@ class Lamp extends HTMLElement {
     if (!move) return;
     event.preventDefault();
     const [x, y] = direction(this.light.azimuth, this.light.elevation);
-    this.place(x + move[0], y + move[1]);
+    this.place(x + move[0], y + move[1], this.find("behind").checked);
   }
 
-  /** Turn the lamp; near a direction that has a word it takes that word. */
+  /** Turn the lamp to degrees; where they are a word's, it takes the word. */
   turn(azimuth, elevation) {
-    const here = direction(azimuth, elevation);
-    const dot = ([x, y, z]) => x * here[0] + y * here[1] + z * here[2];
-    const near = Object.entries(this.words).find(
-      ([word, angles]) => word !== "ambient" && dot(direction(...angles)) > NEAR_A_WORD,
-    );
-    this.light.word = near ? near[0] : null;
-    [this.light.azimuth, this.light.elevation] = near ? near[1] : [Math.round(azimuth), Math.round(elevation)];
+    const [a, e] = [Math.round(azimuth), Math.round(elevation)];
+    const same = Object.keys(this.words).find((word) => word !== "ambient" && this.words[word].join() === `${a},${e}`);
+    this.light.word = same ?? null;
+    [this.light.azimuth, this.light.elevation] = [a, e];
     this.write(this.text());
   }
 
@@ -113,7 +143,7 @@ class Lamp extends HTMLElement {
     }
     if (name === "behind") {
       const [x, y] = direction(light.azimuth, light.elevation);
-      this.place(x, y);
+      this.place(x, y, this.find("behind").checked);
       return;
     }
     const tint = name === "colour" || name === "kelvin" ? name : this.find("tint").value;
@@ -184,13 +214,15 @@ class Lamp extends HTMLElement {
     const { word, azimuth, elevation, tint, colour, kelvin, softness, intensity } = this.light;
     const [x, y, near] = direction(azimuth, elevation);
     const handle = this.find("handle");
-    handle.style.left = `${50 + 46 * x}%`;
-    handle.style.top = `${50 - 46 * y}%`;
-    handle.classList.toggle("behind", near < -0.01);
-    handle.hidden = !text || word === "ambient";
+    handle.style.left = `${50 * (1 + REACH * x)}%`;
+    handle.style.top = `${50 * (1 - REACH * y)}%`;
+    handle.classList.toggle("behind", near < -RIM);
+    handle.classList.toggle("off", !text);
+    handle.hidden = word === "ambient";
+    this.find("hint").hidden = Boolean(text);
     const values = { azimuth, elevation, tint, colour, kelvin, softness, intensity };
     for (const [name, value] of Object.entries(values)) this.find(name).value = value;
-    this.find("behind").checked = near < -0.01;
+    this.find("behind").checked = near < -RIM;
     this.find("colour").hidden = tint !== "colour";
     this.find("kelvin").hidden = tint !== "kelvin";
     this.find("degrees").textContent = text ? `${azimuth}°, ${elevation}°` : "";
@@ -205,6 +237,7 @@ class Lamp extends HTMLElement {
 
   /** Fetch the light map; while one is on its way only the newest text waits. */
   show(text) {
+    if (this.wanted === text) return;
     this.wanted = text;
     if (this.began === undefined) this.began = performance.now();
     if (this.loading) return;
@@ -231,13 +264,14 @@ class Lamp extends HTMLElement {
         if (this.shown) URL.revokeObjectURL(this.shown);
         this.shown = map.src = url;
         await map.decode();
+        map.alt = `The light map: ${text}`;
         map.hidden = false;
         sentence.textContent = "";
         performance.measure("light map", { start: began, end: performance.now() });
       })
       .catch((error) => {
         map.hidden = true;
-        sentence.textContent = error.message;
+        sentence.textContent = error instanceof TypeError ? "The server does not answer." : error.message;
       })
       .finally(() => {
         this.loading = false;
@@ -249,11 +283,13 @@ class Lamp extends HTMLElement {
 const MARKUP = `
   <div class="lamp-pad" data-is="pad" role="slider" tabindex="0" aria-label="Lamp: drag it, or use the arrow keys"
        aria-valuemin="-180" aria-valuemax="180" aria-valuenow="0">
-    <img class="lamp-map" data-is="map" alt="The light map" hidden>
+    <img class="lamp-map" data-is="map" alt="" hidden>
+    <img class="lamp-picture" data-is="picture" alt="" hidden>
     <svg class="lamp-subject" viewBox="0 0 100 125" aria-hidden="true">
       <path d="M50 22c10 0 17 8 17 19 0 8-4 15-9 19v8c16 4 27 12 29 26v8H13v-8c2-14 13-22 29-26v-8c-5-4-9-11-9-19 0-11 7-19 17-19z"/>
     </svg>
     <div class="lamp-handle" data-is="handle"></div>
+    <div class="lamp-hint" data-is="hint" aria-hidden="true">No light yet: drag the lamp</div>
   </div>
   <div class="lamp-controls">
     <div class="lamp-words" role="group" aria-label="Where the light comes from">

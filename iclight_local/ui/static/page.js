@@ -8,8 +8,12 @@ window.iclight = {
   /** Follow what a button was told: a job, several by their lights, or a sentence. */
   follow(name, told) {
     const element = document.querySelector(`[data-name="${name}"]`);
-    if (told.error) element.refuse(told.error);
-    else element.follow(told.jobs ?? told.job);
+    if (told.error) {
+      element.refuse(told.error);
+    } else {
+      element.follow(told.jobs ?? told.job);
+      element.reveal?.();
+    }
   },
   /** Have the lamp show the light that stands in its field. */
   adopt() {

@@ -6,6 +6,8 @@ class Result extends HTMLElement {
   connectedCallback() {
     if (this.ready) return;
     this.ready = true;
+    // Apart from what is said of a job that may still run.
+    this.refusal = make("p", { class: "sentence refusal", role: "alert" });
     this.status = make("p", { class: "sentence", role: "status" });
     this.bar = make("progress", { max: "1", value: "0", "aria-label": "How far the job is" });
     this.stop = make("button", { type: "button", class: "plain" }, "Cancel");
@@ -13,35 +15,42 @@ class Result extends HTMLElement {
     this.line = make("div", { class: "result-line" }, this.bar, this.stop);
     this.stage = make("div", { class: "result-stage" });
     this.more = make("div", { class: "result-more" });
-    this.append(this.status, this.line, this.stage, this.more);
+    this.append(this.refusal, this.status, this.line, this.stage, this.more);
     this.line.hidden = true;
     const known = memory.get(this.dataset.name);
     if (known) this.follow(known);
     else this.status.textContent = this.dataset.empty ?? "";
   }
 
-  /** Show a sentence in place of a job that was not taken. */
+  /** Say why a job was not taken; an earlier one goes on. */
   refuse(sentence) {
-    this.status.textContent = sentence;
-    this.classList.add("failed");
-    this.line.hidden = true;
-    this.status.scrollIntoView({ block: "nearest" });
+    this.refusal.textContent = sentence;
+    this.reveal();
   }
 
   follow(id) {
     this.end?.();
     this.job = id;
+    this.refusal.textContent = "";
     this.drawn = undefined;
     this.stage.replaceChildren();
     this.more.replaceChildren();
     memory.set(this.dataset.name, id);
+    this.classList.add("running");
     this.end = follow(id, (job) => this.see(job));
+  }
+
+  /** Bring it into sight, where somebody asked for it and it is out of sight. */
+  reveal() {
+    const { top } = this.getBoundingClientRect();
+    if (top < 0 || top > 0.6 * innerHeight) this.scrollIntoView({ block: "start" });
   }
 
   see(job) {
     if (job.state === "gone") memory.set(this.dataset.name, null);
     this.status.textContent = words(job);
     this.classList.toggle("failed", ["failed", "gone"].includes(job.state));
+    this.classList.toggle("running", !job.final);
     this.line.hidden = job.final;
     this.bar.value = job.progress ?? 0;
     if (job.preview && !job.final) this.preview(job);

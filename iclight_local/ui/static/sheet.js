@@ -6,25 +6,26 @@ class Sheet extends HTMLElement {
   connectedCallback() {
     if (this.ready) return;
     this.ready = true;
+    // Apart from what is said of a job that may still run.
+    this.refusal = make("p", { class: "sentence refusal", role: "alert" });
     this.status = make("p", { class: "sentence", role: "status" });
     this.cells = make("div", { class: "sheet" });
     this.foot = make("div", { class: "result-line" });
-    this.append(this.status, this.cells, this.foot);
+    this.append(this.refusal, this.status, this.cells, this.foot);
     const known = memory.get("sheet");
     if (known) this.follow(known);
     else this.status.textContent = this.dataset.empty ?? "";
   }
 
   refuse(sentence) {
-    this.status.textContent = sentence;
-    this.classList.add("failed");
+    this.refusal.textContent = sentence;
   }
 
   /** Follow jobs: their ids by the lights, in order. */
   follow(jobs) {
     for (const end of this.ends ?? []) end();
     memory.set("sheet", jobs);
-    this.classList.remove("failed");
+    this.refusal.textContent = "";
     this.states = new Map();
     this.cells.replaceChildren();
     this.foot.replaceChildren(make("button", { type: "button", class: "plain", onclick: () => jobs.forEach(([, id]) => cancel(id)) }, "Cancel all"));
