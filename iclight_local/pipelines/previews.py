@@ -37,7 +37,7 @@ class OwnPreviewer:
     @staticmethod
     def serves(vae: Any) -> bool:
         """Whether an autoencoder is small enough for that."""
-        return sum(weights.numel() for weights in vae.parameters()) <= SMALL
+        return bool(sum(weights.numel() for weights in vae.parameters()) <= SMALL)
 
     @torch.no_grad()
     def picture(self, latents: torch.Tensor) -> Image.Image:
