@@ -8,7 +8,7 @@ import webbrowser
 from iclight_local.cli import serve
 from iclight_local.cli.parser import Parser, given
 from iclight_local.settings import ServeSettings, Settings, load_serve_settings, load_settings
-from iclight_local.ui.mounting import PATH
+from iclight_local.ui import PATH
 
 SUMMARY = "Relight in the browser: the page, on this machine alone."
 
