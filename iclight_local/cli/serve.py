@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from iclight_local.cli.parser import Parser, add_fields, given
@@ -17,9 +17,9 @@ PREVIEW_EVERY = 3
 SUMMARY = "Serve this machine's engine over HTTP: its own API and those of Segmind, PixelDojo and Photoroom."
 
 
-def add_arguments(parser: Parser) -> None:
-    """Declare the options."""
-    add_fields(parser.add_argument_group("the server"), ServeSettings)
+def add_arguments(parser: Parser, served: Sequence[str] = tuple(ServeSettings.model_fields)) -> None:
+    """Declare the options; ``served`` are those of the server itself."""
+    add_fields(parser.add_argument_group("the server"), ServeSettings, served)
     kept = [name for name in SETTINGS if name != "preview_every"]
     add_fields(parser.add_argument_group("this machine"), Settings, kept)
 

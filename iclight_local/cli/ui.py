@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import threading
 import webbrowser
 
 from iclight_local.cli import serve
 from iclight_local.cli.parser import Parser, given
 from iclight_local.settings import ServeSettings, Settings, load_serve_settings, load_settings
-from iclight_local.ui.mounting import PATH
+from iclight_local.ui import PATH
 
 SUMMARY = "Relight in the browser: the page, on this machine alone."
 
@@ -16,7 +17,7 @@ SUMMARY = "Relight in the browser: the page, on this machine alone."
 def add_arguments(parser: Parser) -> None:
     """Declare the options: those of ``iclight serve``."""
     parser.add_argument("--no-browser", action="store_true", help="Tell the address, and open nothing.")
-    serve.add_arguments(parser)
+    serve.add_arguments(parser, [name for name in ServeSettings.model_fields if name != "ui"])
 
 
 def run(parsed: argparse.Namespace) -> int:
@@ -27,6 +28,7 @@ def run(parsed: argparse.Namespace) -> int:
     def tell(url: str) -> None:
         print(f"The page is at {url}{PATH}/ and stays there until Ctrl-C.", flush=True)
         if not parsed.no_browser:
-            webbrowser.open(f"{url}{PATH}/")
+            # Beside the server: some browsers do not let go before they are closed.
+            threading.Thread(target=webbrowser.open, args=(f"{url}{PATH}/",), name="browser", daemon=True).start()
 
     return serve.serve_with(settings, options, tell)

@@ -41,7 +41,7 @@ def _providers(settings: Settings) -> str:
         [
             *lines,
             "",
-            "A provider is allowed by the owner of this server alone, with `--provider NAME` or `ICLIGHT_PROVIDERS`; "
+            "A provider is allowed by the owner of this server alone, with `ICLIGHT_PROVIDERS` or in `config.toml`; "
             f"nothing on this page changes that. Every picture that leaves is noted, before it goes, in `{log}`.",
         ]
     )

@@ -6,6 +6,7 @@ import importlib.util
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 from starlette.applications import Starlette
@@ -15,15 +16,9 @@ from iclight_local.errors import Unsupported
 from iclight_local.server.app import Page
 from iclight_local.server.service import Service
 from iclight_local.settings import Settings
-from iclight_local.ui.asking import Asking
-from iclight_local.ui.doors import Doors
-from iclight_local.ui.jobs import PageJobs
-from iclight_local.ui.routes import page_routes
+from iclight_local.ui import PATH
 from iclight_local.ui.uploads import Uploads
-from iclight_local.ui.visitors import Visitors
 
-PATH = "/ui"
-"""Where the page stands."""
 NEEDED = "gradio"
 _HEAD = (
     '<link rel="stylesheet" href="page/static/page.css">'
@@ -60,18 +55,21 @@ def make_page(service: Service, facts: Any) -> Page:
     """
     uploads = Uploads(service.store.folder / "page")
     uploads.open()
-    os.environ["GRADIO_TEMP_DIR"] = str(uploads.folder)
-    _keep_silent()
+    _keep_silent(uploads.folder)
     import gradio
     from gradio.routes import mount_gradio_app
 
     from iclight_local.ui import page
+    from iclight_local.ui.asking import Asking
+    from iclight_local.ui.doors import Doors
+    from iclight_local.ui.jobs import PageJobs
+    from iclight_local.ui.routes import page_routes
+    from iclight_local.ui.visitors import Visitors
 
     jobs = PageJobs(service)
     drawn = page.Page(Asking(jobs), uploads, facts)
     uploads.share()
     parts = Starlette(routes=[page_routes(jobs)])
-    # All that the environment could switch on is said here: nothing of it is wanted.
     mount_gradio_app(
         parts,
         drawn.blocks, path="", root_path=PATH, show_error=False, theme=_theme(gradio), head=_HEAD, footer_links=[],
@@ -92,10 +90,18 @@ def make_page(service: Service, facts: Any) -> Page:
     return Page(PATH, Starlette(routes=[Mount(PATH, app=gate)]), lifespan)
 
 
-def _keep_silent() -> None:
-    """Have Gradio tell nobody anything; it looks at these when it is imported."""
+def _keep_silent(folder: Path | None = None) -> None:
+    """Have Gradio tell nobody anything, and do what is said here alone; it looks at these when it is imported.
+
+    Args:
+        folder: where it keeps files.
+    """
+    for name in [name for name in os.environ if name.startswith("GRADIO_")]:
+        del os.environ[name]
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+    if folder is not None:
+        os.environ["GRADIO_TEMP_DIR"] = str(folder)
 
 
 def _theme(gradio: Any) -> Any:
