@@ -105,6 +105,12 @@ def build_parser() -> argparse.ArgumentParser:
     stepping.add_argument("--runs", type=int, default=argparse.SUPPRESS, help="of each side, usually 3")
     stepping.set_defaults(run=_measurement("speed.steps", "Stepping"))
 
+    looking = commands.add_parser("page", help="the page in a browser: first paint, and the light map behind the lamp")
+    looking.add_argument("--out", type=Path, required=True, help="JSON file to write")
+    looking.add_argument("--visits", type=int, default=argparse.SUPPRESS, help="of new browsers, usually 5")
+    looking.add_argument("--moves", type=int, default=argparse.SUPPRESS, help="of the lamp, usually 30")
+    looking.set_defaults(run=_measurement("page.measure", "Looking"))
+
     crashes = commands.add_parser("crashes", help="kill the server at random moments, and look at what is lost")
     crashes.add_argument("--out", type=Path, required=True, help="JSON file to write")
     crashes.add_argument("--kills", type=int, default=argparse.SUPPRESS, help="usually 50")
