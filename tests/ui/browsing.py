@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import re
 import threading
@@ -100,6 +101,20 @@ class Visitor:
     def give(self, path: Path) -> None:
         """Choose a picture."""
         self.page.set_input_files("#subject input[type=file]", path)
+        expect(self.page.locator("#subject img")).to_be_visible()
+
+    def drop(self, path: Path) -> None:
+        """Let a picture fall on the field for it."""
+        carried = self.page.evaluate_handle(
+            """async ([data, name]) => {
+                const carried = new DataTransfer();
+                const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
+                carried.items.add(new File([bytes], name, { type: "image/jpeg" }));
+                return carried;
+            }""",
+            [base64.b64encode(path.read_bytes()).decode(), path.name],
+        )
+        self.page.locator("#subject [aria-label^=Drop]").dispatch_event("drop", {"dataTransfer": carried})
         expect(self.page.locator("#subject img")).to_be_visible()
 
     def relight(self) -> None:

@@ -40,7 +40,7 @@ def show_cut_out(visitor):
     return canvas
 
 
-def test_the_matte_is_shown_and_a_stroke_changes_what_the_engine_gets(visitor, photo, live):
+def test_the_matte_is_shown_and_a_stroke_changes_what_the_engine_gets(visitor, photo, live, tmp_path):
     visitor.give(photo)
     canvas = show_cut_out(visitor)
     visitor.relight()
@@ -54,11 +54,7 @@ def test_the_matte_is_shown_and_a_stroke_changes_what_the_engine_gets(visitor, p
     # The left half is the subject as before, a part of the right one has become so.
     assert (matte[:, :80] == 1).all() and 0.05 < matte[:, 80:].mean() < 0.5
     assert matte[110, 104] == 1 and matte[20, 104] == 0
-
-
-def test_a_cut_out_of_another_picture_is_not_used(visitor, photo, live, tmp_path):
-    visitor.give(photo)
-    paint(visitor, show_cut_out(visitor), 0.6)
+    # It is that picture's alone.
     Image.new("RGB", (120, 90), (9, 90, 200)).save(tmp_path / "other.png")
     visitor.page.get_by_role("button", name="Remove Image").first.click()
     visitor.give(tmp_path / "other.png")
