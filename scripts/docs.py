@@ -20,6 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.batch.tables import batch_table
 from benchmarks.editing import table as editing_table
+from benchmarks.page.measure import table as page_table
 from benchmarks.serving.tables import kills_table, load_table
 from benchmarks.speed.fewer import short_table as fewer_short
 from benchmarks.speed.fewer import table as fewer_table
@@ -54,6 +55,8 @@ SERVED, KILLED, BENCH, EDITED, STEPPED, FEWER = (
 SPEED, MACHINE = (ROOT / "benchmarks" / "measured" / f"{name}.json" for name in ("speed", "speed_machine"))
 """What ``python -m benchmarks speed`` and ``iclight bench speed`` measured."""
 
+PAGE = ROOT / "benchmarks" / "measured" / "page.json"
+"""What ``python -m benchmarks page`` measured."""
 INT8 = ROOT / "benchmarks" / "measured" / "int8.json"
 """What ``python -m benchmarks int8`` measured."""
 
@@ -234,6 +237,7 @@ PAGES: dict[Path, Tables] = {
         "stepping": lambda: stepping_table(json.loads(STEPPED.read_text())),
         "fewer": lambda: fewer_table(json.loads(FEWER.read_text())),
         "speed": lambda: profile_table(json.loads(SPEED.read_text())),
+        "page": lambda: page_table(json.loads(PAGE.read_text())),
         "int8": lambda: int8_table(json.loads(INT8.read_text())),
     },
 }

@@ -104,8 +104,9 @@ def table(result: dict[str, Any]) -> str:
         [
             *lines,
             "",
-            f"Headless Chromium beside the server, {asked['visits']} browsers, {asked['moves']} and {asked['drag']} moves; on "
-            f"{ran['processor']}, {ran['cores']} cores, load {ran['load_average'][0]}; {ran['time'][:10]}.",
+            f"Headless Chromium beside the server, {asked['visits']} browsers, "
+            f"{asked['moves']} and {asked['drag']} moves; "
+            f"on {ran['processor']}, {ran['cores']} cores, load {ran['load_average'][0]}; {ran['time'][:10]}.",
         ]
     )
 
