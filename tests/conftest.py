@@ -32,14 +32,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 SLOWEST = (
     *("test_batch_on_ray_command.py", "test_on_ray.py", "test_compiled.py", "test_int8.py", "test_plain.py"),
     *("test_train_mini.py", "test_bad_input.py", "test_offline.py", "test_batch_command.py", "test_mini_meaning.py"),
-    *(
-        "test_local.py",
-        "test_page_relight.py",
-        "test_page_tabs.py",
-        "test_page_people.py",
-        "test_page_lamp.py",
-        "test_page_mini.py",
-    ),
+    *("test_local.py", "test_page_relight.py", "test_page_tabs.py", "test_page_people.py", "test_page_mini.py"),
 )
 """Files that take longest begin first: at the end no core then waits for another's long one."""
 

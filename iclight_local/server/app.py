@@ -112,7 +112,9 @@ def _with_page(app: App, shown: Page | None) -> App:
             # Its parts have addresses relative to it.
             await RedirectResponse(f"{scope.get('root_path', '')}{page.path}/")(scope, receive, send)
         elif scope["type"] == "http" and scope["path"].startswith(f"{page.path}/"):
-            await page.app(scope, receive, send)
+            # Its own routes begin with it: they are counted and logged as one.
+            scope["route"] = page
+            await page.app({**scope}, receive, send)
         else:
             await app(scope, receive, send)
 

@@ -104,8 +104,10 @@ class Asking:
         def jobs() -> Told:
             written = [] if more is None else more.split(",")
             lights = list(dict.fromkeys([*words, *(each.strip() for each in written if each.strip())]))
-            if not 0 < len(lights) <= MOST_LIGHTS:
-                raise InvalidRequest(f"There are {len(lights)} lights: choose or write from 1 to {MOST_LIGHTS}.")
+            if not lights:
+                raise InvalidRequest("There is no light: choose some, or write one.")
+            if len(lights) > MOST_LIGHTS:
+                raise InvalidRequest(f"There are {len(lights)} lights, but a sheet has {MOST_LIGHTS} at most.")
             for light in lights:
                 parse_lights(light)
             values = {"seed": random_seed(), **self._values(own), "number_of_images": 1}

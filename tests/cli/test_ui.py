@@ -59,7 +59,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[subprocess.
     found = re.fullmatch(r"The page is at http://127\.0\.0\.1:(\d+)/ui/ and stays there until Ctrl-C\.\n", told)
     assert found is not None, told
     nothing: Any = None
-    yield process, Live(int(found.group(1)), nothing, nothing, []), home
+    yield process, Live(int(found.group(1)), nothing, nothing, [], patience=120), home
     process.kill()
     process.communicate()
 

@@ -14,8 +14,6 @@ from typing import Any
 from tests.fake_engine import FramedFake
 from tests.server.live import Live, Reply, serving
 
-PATIENCE_S = 20.0
-
 
 @contextmanager
 def page_served(folder: Path, **how: Any) -> Iterator[Live]:
@@ -83,7 +81,7 @@ class AtPage:
 
     def wait(self, job: str) -> dict[str, Any]:
         """A job as it is told when it has ended."""
-        deadline = time.monotonic() + PATIENCE_S
+        deadline = time.monotonic() + self.live.patience
         while time.monotonic() < deadline:
             told = self.get(f"/page/jobs/{job}").json
             if told["final"]:

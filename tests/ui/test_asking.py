@@ -101,9 +101,13 @@ def test_an_address_is_fetched_as_the_servers_own_calls_are(me: AtPage, served: 
             {"The light comes from": "another picture"},
             "The light shall be another picture's, and there is none",
         ),
-        ("Relight them all", {"Lights": [], "and these": " , "}, "There are 0 lights: choose or write from 1 to 40."),
+        ("Relight them all", {"Lights": [], "and these": " , "}, "There is no light: choose some, or write one."),
         ("Relight them all", {"Lights": ["left"], "and these": "the moon"}, "moon"),
-        ("Relight them all", {"and these": ",".join(f"left {n / 50}" for n in range(41))}, "There are 45 lights"),
+        (
+            "Relight them all",
+            {"and these": ",".join(f"left {n / 50}" for n in range(41))},
+            "45 lights, but a sheet has 40 at most",
+        ),
         ("Estimate the normals", {"steps": 0}, "steps"),
     ],
 )

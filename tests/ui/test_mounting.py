@@ -83,3 +83,16 @@ def test_a_jobs_limit_of_calls_is_the_pages_too(tmp_path: Path) -> None:
         other = AtPage(live)
         (told,) = other.press("Relight", {"Picture": picture(other.upload(png()))})
         assert told == {"error": "Too many requests"}
+
+
+def test_the_pages_calls_are_counted_as_one_route(tmp_path: Path) -> None:
+    """Its routes have names that the server's own have, too, and a browser asks every moment."""
+    with page_served(tmp_path / "jobs") as live:
+        me = AtPage(live)
+        for path in ("/page/jobs", "/page/light?light=left", "/nothing", "/page/static/page.js"):
+            me.get(path)
+        counted = [
+            line for line in live.get("/metrics").data.decode().splitlines() if line.startswith("iclight_calls_t")
+        ]
+        assert {line.split('"')[1] for line in counted} == {"/ui"}
+        assert 'iclight_calls_total{route="/ui",status="404"} 1.0' in counted

@@ -267,7 +267,8 @@ class Lamp extends HTMLElement {
         map.alt = `The light map: ${text}`;
         map.hidden = false;
         sentence.textContent = "";
-        performance.measure("light map", { start: began, end: performance.now() });
+        // When it has been painted.
+        requestAnimationFrame(() => setTimeout(() => performance.measure("light map", { start: began })));
       })
       .catch((error) => {
         map.hidden = true;
