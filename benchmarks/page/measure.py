@@ -80,7 +80,9 @@ def _moved(page: Page, moves: int, *, wait: bool) -> list[float]:
     page.mouse.down()
     for move in range(moves):
         angle = 2 * np.pi * move / moves
-        page.mouse.move(at[0] + 0.3 * box["width"] * np.cos(angle), at[1] + 0.3 * box["height"] * np.sin(angle))
+        # A drag goes inwards: on the circle of the single moves the browser would have kept the maps.
+        far = 0.3 if wait else 0.28 - 0.2 * move / moves
+        page.mouse.move(at[0] + far * box["width"] * np.cos(angle), at[1] + far * box["height"] * np.sin(angle))
         if wait:
             page.wait_for_function(f"performance.getEntriesByName('{MAP}').length > {move}")
     page.mouse.up()

@@ -225,7 +225,8 @@ class Lamp extends HTMLElement {
     this.find("behind").checked = near < -RIM;
     this.find("colour").hidden = tint !== "colour";
     this.find("kelvin").hidden = tint !== "kelvin";
-    this.find("degrees").textContent = text ? `${azimuth}°, ${elevation}°` : "";
+    const warmth = tint === "kelvin" ? `, ${kelvin} K` : "";
+    this.find("degrees").textContent = text ? `${azimuth}°, ${elevation}°${warmth}` : "";
     for (const button of this.querySelectorAll("[data-word]")) {
       button.setAttribute("aria-pressed", String(Boolean(text) && button.dataset.word === word));
     }
