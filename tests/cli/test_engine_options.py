@@ -94,7 +94,8 @@ def test_previews_in_a_file(command: str, iclight: Command, home: Path, monkeypa
     assert sorted(path.name for path in Path().iterdir() if path.is_file()) == ["now.png", "out.png"]
 
 
-def test_previews_without_taesd(iclight: Command, home: Path) -> None:
+def test_previews_without_taesd(iclight: Command, home: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr("iclight_local.pipelines.previews.SMALL", 0)
     answer = iclight("relight", *QUICK, "-o", "out.png", "--preview", "now.png")
     assert answer.status == 0
     assert answer.err.count("There are no previews") == 1

@@ -14,26 +14,27 @@ from tests.server.live import Live
 from tests.ui.browsing import DESKTOP, PHONE, Visitor, photograph, serving_page
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """Ended with its file: as long as it is there, no other test of the process can run an event loop."""
     with opened() as found:
         yield found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     with serving_page(tmp_path_factory.mktemp("served")) as found:
         yield found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def context(browser: Browser) -> Iterator[BrowserContext]:
     """A browser that keeps the page's parts: it opens in a third of the time."""
     with browser.new_context(viewport=DESKTOP) as found:
         yield found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def touched(browser: Browser) -> Iterator[BrowserContext]:
     """The same on a phone."""
     with browser.new_context(viewport=PHONE, has_touch=True, is_mobile=True) as found:

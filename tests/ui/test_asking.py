@@ -232,7 +232,11 @@ def test_who_goes_away_ends_the_cut_out(tmp_path: Path) -> None:
         with pytest.raises(TimeoutError):
             me.press("Show the cut-out", values)
         live.patience = 20
-        (job,) = me.get("/page/jobs").json["jobs"]
+        # A busy machine may not have come to it yet.
+        until = time.monotonic() + 20
+        while not (jobs := me.get("/page/jobs").json["jobs"]) and time.monotonic() < until:
+            time.sleep(0.05)
+        (job,) = jobs
         assert me.wait(job["id"])["state"] == "cancelled"
 
 

@@ -37,7 +37,7 @@ def test_a_sheet_without_a_light_gets_its_sentence(visitor, photo):
     for light in ("left", "top", "bottom", "right"):
         visitor.page.get_by_role("checkbox", name=light, exact=True).uncheck()
     visitor.page.get_by_role("button", name="Relight them all").click()
-    visitor.refusal("sheet", "There are 0 lights: choose or write from 1 to 40.")
+    visitor.refusal("sheet", "There is no light: choose some, or write one.")
 
 
 def test_normals_and_the_jobs_of_this_browser(visitor, photo, live):
