@@ -7,7 +7,6 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 from PIL import Image
 
 from iclight_local.cli.output import check_outputs, encode_results, output_of, progress_bar, show_result
@@ -15,7 +14,7 @@ from iclight_local.cli.parser import Parser, add_common, add_fields, given
 from iclight_local.cli.relight import SETTINGS
 from iclight_local.errors import InvalidRequest
 from iclight_local.imaging.files import decode
-from iclight_local.imaging.fit import resize_and_center_crop
+from iclight_local.imaging.frame import as_photographed
 from iclight_local.imaging.sheet import grid
 from iclight_local.imaging.write import write_all
 from iclight_local.light import parse_lights
@@ -69,7 +68,8 @@ def run(parsed: argparse.Namespace) -> int:
         with progress_bar() as progress:
             results.append(engine.relight(request.model_copy(update={"seed": seeded.seed}), progress=progress))
     whole = _together(results, lights)
-    before = _as_photographed(requests[0], whole, offline=settings.offline)
+    original = decode(requests[0].subject_image, offline=settings.offline)
+    before = Image.fromarray(as_photographed(original, whole.images[0].size))
     page = grid([before, *(result.images[0] for result in results)], ["as photographed", *lights], columns)
     pages = zip(paths, [page, *(result.images[0] for result in results)], [whole, *results], strict=False)
     encoded: dict[Path, bytes] = {}
@@ -122,13 +122,6 @@ def _parts(target: Path, lights: list[str]) -> list[Path]:
             )
         found[path] = light
     return list(found)
-
-
-def _as_photographed(request: RelightRequest, result: RelightResult, *, offline: bool) -> Image.Image:
-    """The picture itself, its transparency included, framed as the results are."""
-    picture = decode(request.subject_image, offline=offline)
-    pixels = picture.rgb if picture.alpha is None else np.dstack([picture.rgb, picture.alpha])
-    return Image.fromarray(resize_and_center_crop(pixels, *result.images[0].size))
 
 
 def _together(results: list[RelightResult], lights: list[str]) -> RelightResult:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from iclight_local.imaging.files import Picture
 from iclight_local.imaging.fit import FloatArray, UInt8Array, resize, resize_and_center_crop
 from iclight_local.imaging.matte import GREY
 from iclight_local.request import Fit
@@ -78,6 +79,12 @@ class Frame:
         """A matte of the picture's size framed and scaled as the result is; exact where its levels are bytes."""
         levels = np.round(matte * np.float32(255)).astype(np.uint8)
         return self.of_picture(levels).astype(np.float32) / np.float32(255)
+
+
+def as_photographed(picture: Picture, size: Size) -> UInt8Array:
+    """A picture itself, its transparency included, framed as a result of ``size`` (width and height) is."""
+    pixels = picture.rgb if picture.alpha is None else np.dstack([picture.rgb, picture.alpha])
+    return resize_and_center_crop(pixels, *size)
 
 
 def scaled(picture: UInt8Array, size: Size) -> UInt8Array:

@@ -8,7 +8,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from PIL import Image
 from starlette.requests import Request
 
@@ -17,12 +16,12 @@ from iclight_local.dialects.base import Call
 from iclight_local.errors import InvalidRequest
 from iclight_local.imaging.encode import encode
 from iclight_local.imaging.files import decode
-from iclight_local.imaging.fit import resize_and_center_crop
+from iclight_local.imaging.frame import as_photographed
 from iclight_local.imaging.metadata import read_record
 from iclight_local.jobs.base import Job
 from iclight_local.jobs.runner import QueueFull
 from iclight_local.server.service import LOCAL, SUFFIXES, Busy, Service
-from iclight_local.ui.copying import copies
+from iclight_local.ui.copying import SUBJECT, copies
 from iclight_local.ui.figures import figures
 
 RELIGHT, CUT_OUT, NORMALS = "house", "photoroom_segment", "house_normals"
@@ -146,11 +145,10 @@ class PageJobs:
         try:
             with Image.open(file) as result:
                 size = result.size
-            picture = decode(next(iter(self._service.store.pictures(job).values())))
+            picture = decode(self._service.store.pictures(job)[SUBJECT])
         except FileNotFoundError:
             raise InvalidRequest(NO_JOB) from None
-        pixels = picture.rgb if picture.alpha is None else np.dstack([picture.rgb, picture.alpha])
-        return encode(resize_and_center_crop(pixels, *size), output_format="webp", quality=_QUALITY)
+        return encode(as_photographed(picture, size), output_format="webp", quality=_QUALITY)
 
     def preview(self, job: Job) -> bytes | None:
         """The newest preview of a running job as JPEG; None where there is none."""

@@ -82,6 +82,16 @@ def test_an_address_is_fetched_as_the_servers_own_calls_are(me: AtPage, served: 
     assert any("https://example.org/a.png" in text for _, text in job["copies"])
 
 
+def test_before_is_the_subject_whatever_was_sent_along(me: AtPage, photo: dict[str, Any]) -> None:
+    """Files of a job lie in the order of their names, in which a background is the first."""
+    green = io.BytesIO()
+    Image.new("RGB", (60, 40), (0, 255, 0)).save(green, "png")
+    (told,) = me.press("Relight", {**photo, "background": picture(me.upload(green.getvalue()))})
+    before = me.get("/" + me.wait(told["job"])["before"]).image.convert("RGB")
+    original = Image.open(io.BytesIO(png((60, 40)))).convert("RGB").getpixel((5, 5))
+    assert np.abs(np.subtract(before.getpixel((5, 5)), original)).max() < 12
+
+
 @pytest.mark.parametrize(
     ("button", "values", "sentence"),
     [
