@@ -116,6 +116,10 @@ class RelightPlan:
         """UNet calls of both passes together."""
         return self.lowres.steps + self.highres.steps
 
+    def guided_steps(self, which: PassPlan) -> int:
+        """How many steps of a pass are guided, from its first on."""
+        return round(self.cfg_until * which.steps) if self.guided else 0
+
     @property
     def work(self) -> float:
         """Pixels times rows of all UNet calls, a shallow row at :data:`SHALLOW`; comparable among plans of a model."""
@@ -124,7 +128,7 @@ class RelightPlan:
 
     def _rows(self, which: PassPlan) -> float:
         """Rows of an image in the UNet calls of a pass."""
-        guided = round(self.cfg_until * which.steps) if self.guided else 0
+        guided = self.guided_steps(which)
         return sum(
             (2 if step < guided else 1) * (SHALLOW if step % self.cache_interval else 1) for step in range(which.steps)
         )

@@ -163,7 +163,7 @@ class _Caller:
     def __init__(self, batch: Batch, embeddings: torch.Tensor, which: PassPlan, channels: int) -> None:
         plan = batch.items[0].plan
         self.batch, self.interval, self.channels = batch, plan.cache_interval, channels
-        self.guided_steps = round(plan.cfg_until * which.steps) if plan.guided else 0
+        self.guided_steps = plan.guided_steps(which)
         self.both, self.positive = embeddings, embeddings[-len(batch.cfg) :]
         self.deep: torch.Tensor | None = None
 

@@ -94,7 +94,8 @@ def make_app(service: Service, post: Post, warmed: Callable[[], bool] = lambda: 
     app = Starlette(routes=routes, exception_handlers=handlers, lifespan=lifespan)
     limits = service.limits
     limited: App = LimitedBodies(_with_page(_unslashed(app), shown), limits.body, limits.seconds)
-    return Watched(limited if service.keyed else OwnNames(limited, service.public_url, _strange), service.metrics)
+    named: App = limited if service.keyed else OwnNames(limited, service.public_url, _strange)
+    return Watched(named, service.metrics, None if shown is None else shown.path)
 
 
 async def _strange(request: Request, sentence: str) -> Response:

@@ -18,10 +18,21 @@ _NO_ROUTE = "none"
 
 
 class Watched:
-    """Gives every call a number, and tells of it when it was answered."""
+    """Gives every call a number, and tells of it when it was answered.
 
-    def __init__(self, app: App, metrics: Metrics) -> None:
-        self._app, self._metrics = app, metrics
+    Args:
+        app: answers the calls.
+        metrics: counts them.
+        page: the route of a page for people, or None.
+    """
+
+    def __init__(self, app: App, metrics: Metrics, page: str | None = None) -> None:
+        self._app, self._metrics, self._page = app, metrics, page
+
+    def _is_noise(self, scope: Scope, route: str, status: int) -> bool:
+        """Whether nobody wants a line: somebody watches the server, or a browser asks for a part of the page."""
+        looks = route == self._page and scope["method"] in ("GET", "HEAD") and status < 400
+        return looks or route in _UNSEEN
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a call on and look at its answer."""
@@ -44,7 +55,7 @@ class Watched:
         finally:
             route = getattr(scope.get("route"), "path", _NO_ROUTE)
             self._metrics.called(route, status)
-            if route not in _UNSEEN:
+            if not self._is_noise(scope, route, status):
                 _log.info("call", extra={"told": _told(scope, route, status, time.perf_counter() - began)})
 
 

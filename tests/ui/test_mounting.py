@@ -85,12 +85,16 @@ def test_a_jobs_limit_of_calls_is_the_pages_too(tmp_path: Path) -> None:
         assert told == {"error": "Too many requests"}
 
 
-def test_the_pages_calls_are_counted_as_one_route(tmp_path: Path) -> None:
+def test_the_pages_calls_are_counted_as_one_route_and_no_look_is_logged(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     """Its routes have names that the server's own have, too, and a browser asks every moment."""
+    caplog.set_level("INFO", "iclight_local.server")
     with page_served(tmp_path / "jobs") as live:
         me = AtPage(live)
         for path in ("/page/jobs", "/page/light?light=left", "/nothing", "/page/static/page.js"):
             me.get(path)
+        assert {record.told["status"] for record in caplog.records if record.name == "iclight_local.server"} == {404}
         counted = [
             line for line in live.get("/metrics").data.decode().splitlines() if line.startswith("iclight_calls_t")
         ]
